@@ -1,0 +1,1 @@
+"""Words everyone speaks: ids, time, money, pages, errors, context. Standard library only."""

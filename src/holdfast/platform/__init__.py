@@ -1,0 +1,1 @@
+"""What every room stands on: settings, tenancy, access, the audit log, events, timers, senders, secrets."""

@@ -1,0 +1,1 @@
+"""What a call costs: the usage partition, list prices, the workspace price book."""

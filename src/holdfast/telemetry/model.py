@@ -1,0 +1,185 @@
+"""Nouns of telemetry: spans as they came, the facts read from them, and calls as they are counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from holdfast.pricing.model import Charge, Usage
+
+Attributes = dict[str, Any]
+"""Attribute values are str, bool, int, float, bytes, None, or lists and dicts of these."""
+
+
+class Kind(StrEnum):
+    """What a span is about. Only the first three are calls."""
+
+    INFERENCE = "inference"
+    EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
+    RETRIEVAL = "retrieval"
+    TOOL = "tool"
+    AGENT = "agent"
+    WORKFLOW = "workflow"
+    OTHER = "other"
+
+    @property
+    def is_call(self) -> bool:
+        return self in (Kind.INFERENCE, Kind.EMBEDDINGS, Kind.RERANK)
+
+
+class ErrorClass(StrEnum):
+    """Who or what failed."""
+
+    MODEL = "model"
+    APPLICATION = "application"
+    RATE_LIMIT = "rate_limit"
+    TIMEOUT = "timeout"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(slots=True)
+class Span:
+    """One span as it came: an observation. Times are Unix nanoseconds; ids are lower-case hex.
+
+    Not frozen only because a million of them are made on the hot path; nothing changes one after decoding.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    name: str
+    kind: str  # INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER, UNSPECIFIED
+    start_ns: int
+    end_ns: int
+    status: str  # unset, ok, error
+    status_message: str
+    scope_name: str
+    scope_version: str
+    attributes: Attributes
+    resource: Attributes
+    events: list[SpanEvent] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+    trace_state: str = ""
+    flags: int = 0
+
+
+@dataclass(slots=True)
+class SpanEvent:
+    """An event on a span; `time_ns` is Unix nanoseconds."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Facts:
+    """What one span says, in canonical words, whichever convention it was written in.
+
+    None is unknown: the span does not say. `provenance` names, for each field that is set, the attribute that
+    it was read from. `usage` holds exclusive buckets (see pricing.model.Usage). `quality` lists data-quality
+    events, such as `usage.part_exceeds_whole`.
+    """
+
+    kind: Kind
+    convention: str
+    operation: str | None = None  # gen_ai.operation.name: chat, text_completion, embeddings, execute_tool …
+    provider: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    streaming: bool | None = None
+    ttft_ms: float | None = None
+    finish_reasons: tuple[str, ...] = ()
+    refusal: bool | None = None
+    error_class: ErrorClass | None = None
+    error_type: str | None = None
+    usage: Usage | None = None
+    service_tier: str | None = None
+    reported_cost: Decimal | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)  # temperature, top_p, max_tokens, seed …
+    system: str | None = None
+    environment: str | None = None
+    route: str | None = None
+    agent: str | None = None
+    tenant: str | None = None
+    user: str | None = None
+    session: str | None = None
+    release: str | None = None
+    feature: str | None = None
+    tool_name: str | None = None
+    sample: bool = False  # holdfast.sample: generated history, marked wherever it shows
+    provenance: dict[str, str] = field(default_factory=dict)
+    quality: tuple[str, ...] = ()
+    content: Content | None = None
+
+
+@dataclass(slots=True)
+class Content:
+    """Captured content of one span, already in the GenAI message form: lists of
+    `{"role": …, "parts": [{"type": "text", "content": …}, …]}` (OpenTelemetry GenAI 1.37 and later).
+
+    None means not captured. Documents are `{"id", "score", "content", "metadata"}`.
+    """
+
+    system_instructions: list[dict[str, Any]] | None = None
+    input_messages: list[dict[str, Any]] | None = None
+    output_messages: list[dict[str, Any]] | None = None
+    tool_definitions: list[dict[str, Any]] | None = None
+    tool_arguments: Any = None
+    tool_result: Any = None
+    query: str | None = None
+    documents: list[dict[str, Any]] | None = None
+
+
+@dataclass(slots=True)
+class Observation:
+    """One span's part in the counting: its identity, its place in the trace, its facts.
+
+    `sequence` is the commit that stored it; of two with one span id the later one holds.
+    """
+
+    span_id: str
+    parent_span_id: str
+    start_ns: int
+    end_ns: int
+    error: bool
+    scope: str
+    sequence: int
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One LLM, embedding or rerank request, counted once however many spans saw it."""
+
+    id: str  # the outermost span's id
+    trace_id: str
+    span_id: str
+    start_ns: int
+    duration_ns: int
+    error: bool
+    facts: Facts
+    charge: Charge | None
+    observations: tuple[str, ...]  # span ids of all that were merged, the outermost first
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that was refused on its own: which, why, and how to mend it."""
+
+    where: str  # e.g. "span 5b8efff798038103 of trace 5b8efff7…"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Half open: start <= t < end."""
+
+    start: datetime
+    end: datetime

@@ -1,0 +1,1 @@
+"""Reading text: detectors for personal data and secrets, sentence embeddings."""

@@ -1,0 +1,1 @@
+"""The look: shell, components, charts, static files. No domain word in it."""
