@@ -1,0 +1,205 @@
+"""The call and span store: one SQL dialect on chDB (embedded) or ClickHouse (server), through clickhouse-connect.
+
+`chdb:///path` opens a folder in this process; one process may own it. `clickhouse://user:pass@host:port/db` is a server.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import queue
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from holdfast.kernel.errors import Conflict, Unavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations" / "columns"
+READERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A query over one table. The workspace clause is added by `Columns`, so a forgotten one cannot be.
+
+    `where`, `having` are SQL fragments joined by AND with `{name:Type}` placeholders, whose values are in `params`.
+    `final` reads replacing tables deduplicated.
+    """
+
+    table: str
+    columns: Sequence[str]
+    where: Sequence[str] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+    group_by: Sequence[str] = ()
+    having: Sequence[str] = ()
+    order_by: Sequence[str] = ()
+    limit: int | None = None
+    limit_by: str = ""
+    final: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def sql(self) -> str:
+        """The statement; its workspace is the parameter `workspace`."""
+        parts = [f"SELECT {', '.join(self.columns)} FROM {self.table}{' FINAL' if self.final else ''}"]
+        parts.append("WHERE " + " AND ".join(["workspace = {workspace:String}", *(f"({w})" for w in self.where)]))
+        if self.group_by:
+            parts.append("GROUP BY " + ", ".join(self.group_by))
+        if self.having:
+            parts.append("HAVING " + " AND ".join(self.having))
+        if self.order_by:
+            parts.append("ORDER BY " + ", ".join(self.order_by))
+        if self.limit_by:
+            parts.append(f"LIMIT 1 BY {self.limit_by}")
+        if self.limit is not None:
+            parts.append(f"LIMIT {int(self.limit)}")
+        if self.settings:
+            parts.append("SETTINGS " + ", ".join(f"{name} = {value!r}" for name, value in self.settings.items()))
+        return " ".join(parts)
+
+
+class Columns:
+    """The open store. Thread-safe: one writing connection, a few for reading, lent one at a time."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._lock: IO[str] | None = None
+        self.embedded = url.startswith("chdb://")
+        if self.embedded:
+            folder = Path(url.removeprefix("chdb://"))
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _own(folder)
+            scratch = folder.parent / "tmp"
+            scratch.mkdir(exist_ok=True)
+            tempfile.tempdir = str(scratch)  # the driver hands blocks to the engine through a file: keep it at home
+        self._writer: queue.Queue[Any] = queue.Queue()
+        self._readers: queue.Queue[Any] = queue.Queue()
+        try:
+            self._writer.put(self._connect())
+            for _ in range(READERS):
+                self._readers.put(self._connect())
+            self._migrate()
+        except ClickHouseError as error:
+            raise Unavailable(f"the call store at {_hidden(url)} does not open: {error}") from error
+
+    def _connect(self) -> Any:
+        if self.embedded:
+            return clickhouse_connect.get_client(dsn=self.url)
+        return clickhouse_connect.get_client(dsn=self.url, autogenerate_session_id=False)
+
+    @contextmanager
+    def _lent(self, pool: queue.Queue[Any]) -> Iterator[Any]:
+        client = pool.get(timeout=60)
+        try:
+            yield client
+        except ClickHouseError as error:
+            raise Unavailable(f"the call store could not do this: {str(error)[:400]}", retry_after=5) from error
+        except OSError as error:
+            raise Unavailable(f"the call store could not be written: {error}", retry_after=30) from error
+        finally:
+            pool.put(client)
+
+    def insert(self, table: str, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:
+        """Appends rows given by column; returns when they are synced to disk. Raises Unavailable, having kept nothing."""
+        if not columns or not columns[0]:
+            return
+        with self._lent(self._writer) as client:
+            client.insert(table, columns, column_names=names, column_oriented=True)
+
+    def rows(self, workspace: str, query: Select) -> list[tuple[Any, ...]]:
+        """The rows of a query in one workspace."""
+        with self._lent(self._readers) as client:
+            return list(client.query(query.sql(), parameters={**query.params, "workspace": workspace}).result_rows)
+
+    def dicts(self, workspace: str, query: Select) -> list[dict[str, Any]]:
+        """Like `rows`, each row by column name."""
+        with self._lent(self._readers) as client:
+            return list(
+                client.query(query.sql(), parameters={**query.params, "workspace": workspace}).named_results()
+            )
+
+    def formatted(self, workspace: str, query: Select, format_name: str) -> bytes:
+        """The result in one of the engine's output formats, such as Parquet."""
+        with self._lent(self._readers) as client:
+            parameters = {**query.params, "workspace": workspace}
+            return bytes(client.raw_query(query.sql(), parameters=parameters, fmt=format_name))
+
+    def everywhere(self, sql: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """A query over all workspaces, for Holdfast's own upkeep (recovery, retention); never behind a request."""
+        with self._lent(self._readers) as client:
+            return list(client.query(sql, parameters=params or {}).result_rows)
+
+    def change(self, workspace: str, statement: str, params: dict[str, Any]) -> None:
+        """A mutation of one workspace's rows: `ALTER TABLE … UPDATE|DELETE … WHERE workspace = {workspace:String} AND …`.
+
+        Returns when it is done. Raises ValueError where the workspace clause is missing.
+        """
+        if "workspace = {workspace:String}" not in statement:
+            raise ValueError("a change names its workspace")
+        with self._lent(self._writer) as client:
+            client.command(f"{statement} SETTINGS mutations_sync = 2", parameters={**params, "workspace": workspace})
+
+    def upkeep(self, sql: str) -> None:
+        """A statement over whole tables, for Holdfast's own upkeep (backup, optimise); never behind a request."""
+        with self._lent(self._writer) as client:
+            client.command(sql)
+
+    def ping(self) -> bool:
+        """True when the store answers."""
+        with suppress(Unavailable, queue.Empty):
+            return self.everywhere("SELECT 1") == [(1,)]
+        return False
+
+    def _migrate(self) -> None:
+        client = self._writer.queue[0]
+        client.command(
+            "CREATE TABLE IF NOT EXISTS migrations (number UInt32, name String, applied_at DateTime DEFAULT now())"
+            " ENGINE = MergeTree ORDER BY number"
+        )
+        done = {number for (number,) in client.query("SELECT number FROM migrations").result_rows}
+        for path in sorted(MIGRATIONS.glob("*.sql")):
+            number = int(path.name.split("_")[0])
+            if number in done:
+                continue
+            for statement in path.read_text().split(";\n"):
+                if statement.strip():
+                    client.command(statement)
+            client.insert("migrations", [[number, path.stem]], column_names=["number", "name"])
+
+    def close(self) -> None:
+        """Closes all connections and gives the folder free."""
+        for pool in (self._writer, self._readers):
+            while not pool.empty():
+                pool.get().close()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _own(folder: Path) -> IO[str]:
+    """Takes the folder for this process. Raises Conflict where another process has it."""
+    handle = (folder.parent / f"{folder.name}.lock").open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.seek(0)
+        owner = handle.read().strip() or "another process"
+        handle.close()
+        raise Conflict(
+            f"the data folder {folder.parent} is in use by process {owner}: one process owns an embedded call store."
+            " Stop it, choose another --data folder, or use a ClickHouse server (HOLDFAST_COLUMNS_URL)"
+        ) from error
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def _hidden(url: str) -> str:
+    """A URL without its password."""
+    head, _, tail = url.rpartition("@")
+    return f"{head.split('//')[0]}//…@{tail}" if head else url
