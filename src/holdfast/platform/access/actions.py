@@ -43,7 +43,3 @@ def revoke_key(ctx: Context, tx: Transaction, key: str) -> None:
         raise NotFound("there is no such API key, or it is revoked already")
     audit.record(ctx, tx, action="key.revoked", subject=key)
 
-
-def authenticate(tx: Transaction, text: str, needed: Scope, now: datetime) -> ApiKey:
-    """The key behind a text. Raises Unauthenticated or Denied."""
-    return rules.check_key(store.key_by_hash(tx, rules.token_hash(text)), needed, now)

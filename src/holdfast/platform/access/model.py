@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from holdfast.kernel.context import Context
+from holdfast.platform.tenancy.model import Workspace
+
 
 class Scope(StrEnum):
     """What an API key may do."""
@@ -81,3 +84,33 @@ class Session:
     csrf: str
     created_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where in a workspace a permission holds: pairs of system and environment, empty text meaning every one."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def everywhere(self) -> bool:
+        return ("", "") in self.pairs
+
+    def covers(self, system: str, environment: str) -> bool:
+        """Whether it holds for a record of this system and environment."""
+        return any(s in ("", system) and e in ("", environment) for s, e in self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, in which workspace, and what they may do there. `reach` has a Reach for each permission held."""
+
+    ctx: Context
+    workspace: Workspace
+    reach: dict[Scope, Reach]
+    csrf: str = ""  # of a browser session; empty for keys
+    email: str = ""
+
+    def may(self, needed: Scope) -> bool:
+        """Whether the permission is held anywhere in the workspace."""
+        return needed in self.reach

@@ -1,0 +1,20 @@
+"""What a process is put together from, handed to every door. Made in `holdfast.app`, nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.kernel.time import Clock
+from holdfast.platform.settings import Settings
+from holdfast.storage.columns import Columns
+from holdfast.storage.sql import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The settings, the clock, and the open stores of one process."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    columns: Columns

@@ -1,0 +1,170 @@
+"""Group commit: requests wait in a bounded queue, one thread writes all that wait as one synced insert, then answers.
+
+A request's future is done only after its rows are on disk. When the queue is full or the disk nears its end, `reserve`
+refuses, so that senders keep what they have and try again: nothing is dropped here.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from holdfast.kernel.errors import Unavailable
+from holdfast.storage.columns import Columns
+from holdfast.telemetry.model import Rejected
+from holdfast.telemetry.rules.admission import name
+from holdfast.telemetry.store import events, spans
+from holdfast.telemetry.store.events import EventRows
+from holdfast.telemetry.store.spans import SpanRow
+
+log = logging.getLogger("holdfast.ingest")
+
+MOST_ROWS = 40_000
+"""Rows of one commit; what waits beyond them is the next."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one request brings."""
+
+    spans: list[SpanRow] = field(default_factory=list)
+    events: EventRows = field(default_factory=EventRows)
+
+    @property
+    def rows(self) -> int:
+        return len(self.spans) + self.events.rows
+
+
+class Committer:
+    """Owns the writing thread. `on_commit(sequence, spans)` is called after each commit, in that thread."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        folder: Path,
+        queue_bytes: int,
+        min_free_bytes: int,
+        on_commit: Callable[[int, list[SpanRow]], None],
+        first_sequence: int,
+    ) -> None:
+        self._columns = columns
+        self._folder = folder
+        self._queue_bytes = queue_bytes
+        self._min_free_bytes = min_free_bytes
+        self._on_commit = on_commit
+        self._sequence = first_sequence
+        self._waiting: list[tuple[Batch, Future[list[Rejected]]]] = []
+        self._reserved = 0
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._disk_checked = 0.0
+        self._disk_free = 0
+        self._thread = threading.Thread(target=self._run, name="ingest-commit", daemon=True)
+        self._thread.start()
+
+    def reserve(self, size: int) -> None:
+        """Takes room for a request of `size` bytes. Raises Unavailable when there is none; give back by `release`."""
+        now = time.monotonic()
+        if now - self._disk_checked > 0.5:
+            self._disk_checked = now
+            self._disk_free = shutil.disk_usage(self._folder).free
+        if self._disk_free < self._min_free_bytes:
+            raise Unavailable(
+                "the disk is nearly full, so telemetry is not accepted now and nothing is lost: send it again later",
+                retry_after=30,
+            )
+        with self._wake:
+            if self._stopping:
+                raise Unavailable("Holdfast is stopping; send again", retry_after=5)
+            if self._reserved and self._reserved + size > self._queue_bytes:
+                raise Unavailable("too much telemetry waits for the disk; send again", retry_after=1)
+            self._reserved += size
+
+    def release(self, size: int) -> None:
+        """Gives room back."""
+        with self._wake:
+            self._reserved -= size
+
+    def submit(self, batch: Batch) -> Future[list[Rejected]]:
+        """Queues a batch. The future gives the records that the store refused, once the rest is on disk."""
+        future: Future[list[Rejected]] = Future()
+        if not batch.rows:
+            future.set_result([])
+            return future
+        with self._wake:
+            if self._stopping:
+                raise Unavailable("Holdfast is stopping; send again", retry_after=5)
+            self._waiting.append((batch, future))
+            self._wake.notify()
+        return future
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last commit that is on disk."""
+        return self._sequence
+
+    def stop(self) -> None:
+        """Writes what waits, then ends the thread."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _take(self) -> list[tuple[Batch, Future[list[Rejected]]]] | None:
+        with self._wake:
+            while not self._waiting:
+                if self._stopping:
+                    return None
+                self._wake.wait()
+            taken, rows = 0, 0
+            for batch, _ in self._waiting:
+                if taken and rows + batch.rows > MOST_ROWS:
+                    break
+                taken, rows = taken + 1, rows + batch.rows
+            group, self._waiting = self._waiting[:taken], self._waiting[taken:]
+            return group
+
+    def _run(self) -> None:
+        while (group := self._take()) is not None:
+            sequence = max(self._sequence + 1, time.time_ns())
+            rows = [row for batch, _ in group for row in batch.spans]
+            try:
+                refused = self._store_spans(rows, sequence)
+                events.insert(self._columns, [batch.events for batch, _ in group], sequence)
+            except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
+                log.warning("a commit of %d rows failed: %s", len(rows), error)
+                failure = error if isinstance(error, Unavailable) else Unavailable("the call store failed", retry_after=5)
+                for _, future in group:
+                    future.set_exception(failure)
+                continue
+            self._sequence = sequence
+            if refused:
+                rows = [row for row in rows if id(row) not in refused]
+            self._announce(sequence, rows)
+            for batch, future in group:
+                future.set_result([refused[id(row)] for row in batch.spans if id(row) in refused])
+
+    def _announce(self, sequence: int, rows: list[SpanRow]) -> None:
+        try:
+            self._on_commit(sequence, rows)
+        except Exception:
+            log.exception("counting did not take over commit %d; it is done again at the next start", sequence)
+
+    def _store_spans(self, rows: Sequence[SpanRow], sequence: int) -> dict[int, Rejected]:
+        """Stores all rows; where the driver cannot encode one, finds it by halving and refuses only that one."""
+        try:
+            spans.insert(self._columns, rows, sequence)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a row contains, the others are stored
+            if len(rows) == 1:
+                return {id(rows[0]): Rejected(name(rows[0].span), f"its values cannot be stored: {error}"[:300])}
+            half = len(rows) // 2
+            return {**self._store_spans(rows[:half], sequence), **self._store_spans(rows[half:], sequence)}
+        return {}

@@ -1,0 +1,267 @@
+"""Counting: after each commit, the traces it touched are resolved into calls, priced, and stored.
+
+Spans of a trace come in any order, in several requests, more than once. What a trace's spans make together replaces what
+an earlier part of them made. Recent traces are held in memory; older ones are read back. After a crash, the traces of
+the last commits are resolved again: the outcome is the same, because a call is a function of its trace's spans alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from holdfast.kernel.errors import Unavailable
+from holdfast.pricing.model import Charge
+from holdfast.storage.columns import Columns
+from holdfast.telemetry.conventions.reading import read_facts
+from holdfast.telemetry.ingest.policies import Policies
+from holdfast.telemetry.model import Call, Facts, Kind, Observation, Span
+from holdfast.telemetry.rules.merge import Group, resolve
+from holdfast.telemetry.store import calls, spans
+from holdfast.telemetry.store.calls import CallRow
+from holdfast.telemetry.store.spans import SpanRow
+
+log = logging.getLogger("holdfast.count")
+
+KEPT_TRACES = 20_000
+KEPT_SECONDS = 180.0
+MOST_WAITING = 200_000
+LOOK_BACK = timedelta(days=7)
+
+Price = Callable[[str, Facts, int], Charge]
+"""(workspace, facts, start in Unix nanoseconds) → charge."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """What is known of one trace: its spans' facts, and the calls that were made of them (id → start)."""
+
+    observations: dict[str, Observation] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
+    used: float = 0.0
+
+
+class SeenTraces:
+    """Which trace ids were seen: never says no wrongly, says yes wrongly at most once in a hundred at 10 M traces.
+
+    A Bloom filter of 2^27 bits and four probes, which are slices of the trace id: ids are random already.
+    """
+
+    def __init__(self) -> None:
+        self._bits = np.zeros(1 << 24, dtype=np.uint8)
+
+    def add(self, trace_id: str) -> bool:
+        """Notes an id; True where it may have been there before."""
+        seen = True
+        number = int(trace_id, 16)
+        for shift in (0, 32, 64, 96):
+            probe = (number >> shift) & 0x7FFFFFF
+            byte, bit = probe >> 3, 1 << (probe & 7)
+            if not self._bits[byte] & bit:
+                seen = False
+                self._bits[byte] |= bit
+        return seen
+
+
+class Counter:
+    """Owns the counting thread. `note` is called by the committer, `wait` by readers who want what was acknowledged."""
+
+    def __init__(self, columns: Columns, policies: Policies, price: Price) -> None:
+        self._columns = columns
+        self._policies = policies
+        self._price = price
+        self._traces: OrderedDict[tuple[str, str], Trace] = OrderedDict()
+        self._seen = SeenTraces()
+        self._queue: list[tuple[int, list[SpanRow]]] = []
+        self._waiting_rows = 0
+        self._noted = 0
+        self._counted = 0
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._recover()
+        self._thread = threading.Thread(target=self._run, name="ingest-count", daemon=True)
+        self._thread.start()
+
+    def note(self, sequence: int, rows: list[SpanRow]) -> None:
+        """Takes over a commit. Waits while far too much is uncounted, which slows senders down instead of memory up."""
+        with self._changed:
+            while self._waiting_rows > MOST_WAITING and not self._stopping:
+                self._changed.wait()
+            self._queue.append((sequence, rows))
+            self._waiting_rows += len(rows)
+            self._noted = sequence
+            self._changed.notify_all()
+
+    def wait(self, seconds: float = 5.0) -> bool:
+        """Waits until all that was committed before is counted. False where that took too long."""
+        with self._changed:
+            target = self._noted
+            return self._changed.wait_for(lambda: self._counted >= target, timeout=seconds)
+
+    def stop(self) -> None:
+        """Counts what waits, then ends the thread."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._queue and not self._stopping:
+                    if not self._changed.wait(timeout=30):
+                        self._forget()
+                if not self._queue:
+                    return
+                taken, self._queue = self._queue, []
+                self._waiting_rows = 0
+                self._changed.notify_all()
+            self._count_until_done(taken)
+            with self._changed:
+                self._counted = taken[-1][0]
+                self._changed.notify_all()
+
+    def _count_until_done(self, taken: list[tuple[int, list[SpanRow]]]) -> None:
+        while True:
+            try:
+                self._count(taken[-1][0], taken)
+                return
+            except Unavailable as error:
+                log.warning("counting waits for the call store: %s", error)
+                with self._changed:
+                    if self._stopping:
+                        return
+                    self._changed.wait(timeout=1)
+            except Exception:
+                log.exception("a commit could not be counted; its spans are stored")
+                return
+
+    def _count(self, sequence: int, taken: list[tuple[int, list[SpanRow]]]) -> None:
+        now = time.monotonic()
+        touched: dict[tuple[str, str], Trace] = {}
+        unknown: list[tuple[str, str]] = []
+        for commit, batch in taken:
+            for row in batch:
+                span = row.span
+                key = (row.workspace, span.trace_id)
+                trace = touched.get(key)
+                if trace is None:
+                    trace = self._traces.get(key)
+                    if trace is None:
+                        trace = Trace()
+                        if self._seen.add(span.trace_id):
+                            unknown.append(key)
+                    touched[key] = trace
+                trace.observations[span.span_id] = observation(span, row.facts, commit)
+        self._read_back(unknown, touched)
+        self._store(touched, sequence)
+        for key, trace in touched.items():
+            trace.used = now
+            self._traces[key] = trace
+            self._traces.move_to_end(key)
+        self._forget()
+
+    def _read_back(self, unknown: list[tuple[str, str]], touched: dict[tuple[str, str], Trace]) -> None:
+        by_workspace: dict[str, list[str]] = {}
+        for workspace, trace_id in unknown:
+            by_workspace.setdefault(workspace, []).append(trace_id)
+        for workspace, trace_ids in by_workspace.items():
+            for start in range(0, len(trace_ids), 2000):
+                some = trace_ids[start : start + 2000]
+                for stored in spans.of_traces(self._columns, workspace, some):
+                    trace = touched[(workspace, stored.span.trace_id)]
+                    facts = read_facts(stored.span)
+                    facts.content = None
+                    found = observation(stored.span, facts, stored.sequence)
+                    held = trace.observations.get(stored.span.span_id)
+                    if held is None or held.sequence < found.sequence:
+                        trace.observations[stored.span.span_id] = found
+                for trace_id, made in calls.known(self._columns, workspace, some).items():
+                    touched[(workspace, trace_id)].made = made
+
+    def _store(self, touched: dict[tuple[str, str], Trace], sequence: int) -> None:
+        rows: list[CallRow] = []
+        made: list[tuple[Trace, dict[str, int]]] = []
+        received = datetime.now(UTC)
+        for (workspace, trace_id), trace in touched.items():
+            if not trace.made and not any(o.facts.kind.is_call for o in trace.observations.values()):
+                continue
+            groups = resolve(list(trace.observations.values()))
+            starts: dict[str, int] = {}
+            for group in groups:
+                call = self._call(workspace, trace_id, group, sequence)
+                starts[call.id] = call.start_ns
+                rows.append(self._row(workspace, call, received, deleted=False))
+            rows.extend(
+                self._row(workspace, _gone(trace_id, call_id, start_ns, sequence), received, deleted=True)
+                for call_id, start_ns in trace.made.items()
+                if starts.get(call_id) != start_ns
+            )
+            made.append((trace, starts))
+        calls.insert(self._columns, rows)
+        for trace, starts in made:
+            trace.made = starts
+
+    def _call(self, workspace: str, trace_id: str, group: Group, sequence: int) -> Call:
+        return Call(
+            id=group.span_ids[0],
+            trace_id=trace_id,
+            span_id=group.span_ids[0],
+            start_ns=group.start_ns,
+            duration_ns=max(group.end_ns - group.start_ns, 0),
+            error=group.error,
+            facts=group.facts,
+            charge=self._price(workspace, group.facts, group.start_ns),
+            observations=group.span_ids,
+            sequence=sequence,
+        )
+
+    def _row(self, workspace: str, call: Call, received: datetime, *, deleted: bool) -> CallRow:
+        policy, _ = self._policies.of(workspace, call.facts.system or "")
+        expires = min(call.start_ns // 1_000_000_000 + policy.call_days * 86_400, 2**32 - 1)
+        return CallRow(workspace, call, deleted, received, datetime.fromtimestamp(expires, UTC))
+
+    def _forget(self) -> None:
+        oldest = time.monotonic() - KEPT_SECONDS
+        while self._traces:
+            key, trace = next(iter(self._traces.items()))
+            if len(self._traces) <= KEPT_TRACES and trace.used > oldest:
+                return
+            del self._traces[key]
+
+    def _recover(self) -> None:
+        """Resolves again whatever a crash may have left uncounted, and learns which traces are known."""
+        for trace_id in spans.trace_ids_received_since(self._columns, datetime.now(UTC) - LOOK_BACK):
+            self._seen.add(trace_id)
+        sequence = spans.last_sequence(self._columns)
+        uncounted = spans.traces_since(self._columns, calls.last_version(self._columns))
+        for start in range(0, len(uncounted), 2000):
+            some = uncounted[start : start + 2000]
+            touched = {key: Trace() for key in some}
+            self._read_back(some, touched)
+            self._store(touched, sequence)
+
+
+def observation(span: Span, facts: Facts, sequence: int) -> Observation:
+    """A span's part in the counting."""
+    return Observation(
+        span.span_id,
+        span.parent_span_id,
+        span.start_ns,
+        max(span.end_ns, span.start_ns),
+        span.status == "error",
+        span.scope_name,
+        sequence,
+        facts,
+    )
+
+
+def _gone(trace_id: str, call_id: str, start_ns: int, sequence: int) -> Call:
+    return Call(call_id, trace_id, call_id, start_ns, 0, False, Facts(Kind.OTHER, ""), None, (), sequence)

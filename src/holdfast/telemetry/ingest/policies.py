@@ -1,0 +1,75 @@
+"""Each workspace's data policies and price book, held in memory for a moment so that the hot path asks no database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeVar
+
+from holdfast.platform.tenancy import reads as tenancy
+from holdfast.platform.tenancy.model import DataPolicy
+from holdfast.storage.sql import Database
+from holdfast.telemetry.rules.capture import CapturePlan
+from holdfast.text.detectors import redact
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Fresh(Generic[K, V]):
+    """Remembers what `load` gave for a key, for at most `seconds`. Thread-safe; at most `size` keys."""
+
+    def __init__(self, load: Callable[[K], V], seconds: float, size: int = 10_000) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._size = size
+        self._kept: dict[K, tuple[float, V]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: K) -> V:
+        """The value for a key, at most `seconds` old. Raises what `load` raises, and then keeps nothing."""
+        now = time.monotonic()
+        found = self._kept.get(key)
+        if found is not None and found[0] > now:
+            return found[1]
+        value = self._load(key)
+        with self._lock:
+            if len(self._kept) >= self._size:
+                self._kept.clear()
+            self._kept[key] = (now + self._seconds, value)
+        return value
+
+    def forget(self) -> None:
+        """Drops everything, so that a change holds at once in this process."""
+        with self._lock:
+            self._kept.clear()
+
+
+class Policies:
+    """What may be captured and how long it is kept, by workspace and system."""
+
+    def __init__(self, database: Database, seconds: float = 2.0) -> None:
+        self._database = database
+        self.cache: Fresh[str, dict[str, tuple[DataPolicy, CapturePlan]]] = Fresh(self._load, seconds)
+
+    def of(self, workspace: str, system: str) -> tuple[DataPolicy, CapturePlan]:
+        """The policy of a system, else of its workspace, else the default."""
+        found = self.cache.get(workspace)
+        return found.get(system) or found[""]
+
+    def _load(self, workspace: str) -> dict[str, tuple[DataPolicy, CapturePlan]]:
+        with self._database.reading() as tx:
+            policies = {"": DataPolicy(workspace), **tenancy.policies(tx, workspace)}
+        return {system: (policy, plan(policy)) for system, policy in policies.items()}
+
+
+def plan(policy: DataPolicy) -> CapturePlan:
+    """A data policy made ready for the hot path."""
+    kinds = frozenset(policy.redact_kinds)
+    return CapturePlan(policy.capture, policy.sample_rate, partial(_clean, kinds=kinds))
+
+
+def _clean(text: str, kinds: frozenset[str]) -> str:
+    return redact(text, kinds)[0]

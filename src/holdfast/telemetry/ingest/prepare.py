@@ -1,0 +1,69 @@
+"""From spans to rows: facts are read, content is split off and held to the policy, times of expiry are set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from holdfast.telemetry.conventions.reading import is_content, read_facts
+from holdfast.telemetry.ingest.policies import Policies
+from holdfast.telemetry.model import Span
+from holdfast.telemetry.rules.capture import capture
+from holdfast.telemetry.store.spans import SpanRow, encode
+
+_DAY = 86_400
+_LAST = 2**32 - 1  # the last second that the store's DateTime can hold (2106)
+
+
+def rows(workspace: str, spans: Sequence[Span], policies: Policies, now: datetime) -> list[SpanRow]:
+    """Rows ready to be stored. CPU only, but for a policy that must be looked up."""
+    made: list[SpanRow] = []
+    resources: dict[int, str] = {}
+    for span in spans:
+        facts = read_facts(span)
+        system = facts.system or ""
+        policy, plan = policies.of(workspace, system)
+        captured = capture(span, plan, is_content)
+        resource = resources.get(id(span.resource))
+        if resource is None:
+            resource = resources[id(span.resource)] = encode(span.resource)
+        start_seconds = span.start_ns // 1_000_000_000
+        attributes = encode(captured.attributes)
+        facts.content = None
+        values = (
+            span.trace_id,
+            span.span_id,
+            span.parent_span_id,
+            span.name,
+            span.kind,
+            facts.kind.value,
+            system,
+            facts.environment or "",
+            span.start_ns,
+            max(span.end_ns - span.start_ns, 0),
+            span.status,
+            span.status_message,
+            span.scope_name,
+            span.scope_version,
+            attributes,
+            resource,
+            encode(captured.events),
+            encode(span.links),
+            facts.user or "",
+            facts.session or "",
+            captured.content,
+            captured.state,
+            facts.sample,
+            now,
+            min(start_seconds + policy.span_days * _DAY, _LAST),
+            min(start_seconds + policy.content_days * _DAY, _LAST),
+        )
+        made.append(SpanRow(workspace, span, facts, values, len(attributes) + len(captured.content) + 300))
+    return made
+
+
+def instant(nanoseconds: int) -> datetime:
+    """A UTC instant of Unix nanoseconds, to the microsecond."""
+    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).replace(microsecond=nanoseconds // 1000 % 1_000_000)
+
+

@@ -1,0 +1,1 @@
+"""The doors for OTLP: HTTP (protobuf and JSON, gzip) and gRPC."""

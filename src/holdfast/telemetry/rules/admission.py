@@ -1,0 +1,114 @@
+"""Which spans are let in. A refused one is named, with the reason and how to mend it; the rest are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdfast.telemetry.model import Attributes, Rejected, Span
+
+_HEX = frozenset("0123456789abcdef")
+_INT64 = 2**63
+TRUNCATED = "holdfast.truncated"
+"""Attribute that lists the names of attributes whose values were too large to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one span. Times in nanoseconds."""
+
+    now_ns: int
+    max_past_ns: int
+    max_future_ns: int
+    max_attribute_bytes: int
+
+
+@dataclass(slots=True)
+class Admission:
+    """What came of a request: spans to store, spans refused, and warnings about spans that were kept."""
+
+    spans: list[Span] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def admit(spans: Sequence[Span], limits: Limits) -> Admission:
+    """Judges each span by itself; of two with one id in a request, equal ones count once, others are refused."""
+    result = Admission()
+    seen: dict[tuple[str, str], Span] = {}
+    for span in spans:
+        reason = refusal(span, limits)
+        if reason is not None:
+            result.rejected.append(Rejected(name(span), reason))
+            continue
+        key = (span.trace_id, span.span_id)
+        earlier = seen.setdefault(key, span)
+        if earlier is not span:
+            if earlier != span:
+                result.rejected.append(Rejected(name(span), "another span in this request has the same id; ids are unique"))
+            continue
+        oversized = trim(span, limits.max_attribute_bytes)
+        if oversized:
+            result.warnings.append(
+                f"{name(span)} was kept without {', '.join(oversized)}: over {limits.max_attribute_bytes} bytes each."
+                " Raise HOLDFAST_MAX_ATTRIBUTE_BYTES, or send less"
+            )
+        result.spans.append(span)
+    return result
+
+
+def name(span: Span) -> str:
+    """How a span is called in messages to its sender."""
+    return f"span {span.span_id[:40] or '?'} of trace {span.trace_id[:40] or '?'}"
+
+
+def refusal(span: Span, limits: Limits) -> str | None:
+    """Why this span cannot be kept; None where it can."""
+    if not _is_id(span.trace_id, 32):
+        return "its trace id is not 16 bytes, not all zero (32 hex digits in JSON)"
+    if not _is_id(span.span_id, 16):
+        return "its span id is not 8 bytes, not all zero (16 hex digits in JSON)"
+    if span.parent_span_id and not _is_id(span.parent_span_id, 16):
+        return "its parent span id is not 8 bytes (16 hex digits in JSON)"
+    if span.start_ns <= 0:
+        return "it has no start time"
+    if span.start_ns < limits.now_ns - limits.max_past_ns:
+        return "it began too long ago: check the sender's clock, or raise HOLDFAST_MAX_PAST_DAYS"
+    if span.start_ns > limits.now_ns + limits.max_future_ns:
+        return "it begins in the future: check the sender's clock, or raise HOLDFAST_MAX_FUTURE_MINUTES"
+    if span.end_ns >= _INT64:
+        return "its end time is out of range"
+    return None
+
+
+def _is_id(text: str, length: int) -> bool:
+    return len(text) == length and text.strip("0") != "" and _HEX.issuperset(text)
+
+
+def trim(span: Span, limit: int) -> list[str]:
+    """Takes values over `limit` bytes out of a span and its events; returns their names. Marks the span with them."""
+    oversized = _trim(span.attributes, limit)
+    for event in span.events:
+        oversized += _trim(event.attributes, limit)
+    if oversized:
+        span.attributes[TRUNCATED] = oversized
+    return oversized
+
+
+def _trim(attributes: Attributes, limit: int) -> list[str]:
+    oversized = [key for key, value in attributes.items() if _over(value, limit)]
+    for key in oversized:
+        del attributes[key]
+    return [key[:200] for key in oversized]
+
+
+def _over(value: Any, limit: int) -> bool:
+    """Whether a value takes more than `limit` bytes; cheap for the small values that nearly all are."""
+    kind = type(value)
+    if kind is str:
+        size = len(value)
+        return size * 4 > limit and (size > limit or len(value.encode("utf-8", "surrogatepass")) > limit)
+    if kind is list or kind is dict:
+        return len(str(value)) > limit
+    return False

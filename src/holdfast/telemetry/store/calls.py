@@ -1,0 +1,319 @@
+"""Calls as they are counted: one row each, replaced when more of the trace arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from holdfast.pricing.model import Charge, Usage
+from holdfast.storage.columns import Columns, Select
+from holdfast.telemetry.model import Call, TimeRange
+
+USAGE = {
+    "input_uncached_tokens": "input_uncached",
+    "input_cache_read_tokens": "input_cache_read",
+    "input_cache_write_tokens": "input_cache_write",
+    "input_cache_write_5m_tokens": "input_cache_write_5m",
+    "input_cache_write_1h_tokens": "input_cache_write_1h",
+    "output_tokens": "output",
+    "reasoning_tokens": "output_reasoning",
+    "input_audio_tokens": "input_audio",
+    "input_image_tokens": "input_image",
+    "cache_read_audio_tokens": "cache_read_audio",
+    "output_audio_tokens": "output_audio",
+    "output_image_tokens": "output_image",
+}
+DIMENSIONS = ("system", "environment", "route", "agent", "tenant", "user", "session", "release", "feature")
+FACTS = ("provider", "request_model", "response_model", "operation", "error_type", "response_id", "service_tier")
+FINAL = {"do_not_merge_across_partitions_select_final": 1}
+_SCALE = Decimal(1).scaleb(-15)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A call to be stored, or (`deleted`) one that turned out to be part of another."""
+
+    workspace: str
+    call: Call
+    deleted: bool
+    received_at: datetime
+    expires_at: datetime
+
+
+def _row(row: CallRow) -> dict[str, Any]:
+    call, facts = row.call, row.call.facts
+    usage = facts.usage or _NO_USAGE
+    charge = call.charge or Charge(None, "USD", None, None, None, {}, "not priced")
+    values: dict[str, Any] = {
+        "workspace": row.workspace,
+        "id": call.id,
+        "trace_id": call.trace_id,
+        "span_id": call.span_id,
+        "started_at": call.start_ns,
+        "duration_ns": call.duration_ns,
+        "kind": facts.kind.value,
+        "status": "error" if call.error else "ok",
+        "error_class": facts.error_class.value if facts.error_class else "",
+        "streaming": facts.streaming,
+        "ttft_ms": facts.ttft_ms,
+        "cost_amount": None if charge.amount is None else charge.amount.quantize(_SCALE),
+        "cost_currency": charge.currency if charge.amount is not None else "",
+        "cost_parts": msgspec.json.encode({k: str(v) for k, v in charge.parts.items()}).decode() if charge.parts else "",
+        "cost_source": charge.source or "",
+        "cost_unknown_reason": charge.unknown_reason or "",
+        "price_id": charge.price_id or "",
+        "price_effective_from": charge.effective_from,
+        "finish_reasons": list(facts.finish_reasons),
+        "refusal": facts.refusal,
+        "parameters": msgspec.json.encode(facts.parameters).decode() if facts.parameters else "",
+        "scope": facts.provenance.get("scope", ""),
+        "convention": facts.convention,
+        "provenance": msgspec.json.encode(facts.provenance).decode() if facts.provenance else "",
+        "quality": list(facts.quality),
+        "observations": list(call.observations),
+        "sample": facts.sample,
+        "version": call.sequence,
+        "is_deleted": int(row.deleted),
+        "received_at": row.received_at,
+        "expires_at": row.expires_at,
+    }
+    for name in DIMENSIONS + FACTS:
+        values[name] = getattr(facts, name) or ""
+    for column, bucket in USAGE.items():
+        values[column] = getattr(usage, bucket)
+    return values
+
+
+def insert(columns: Columns, rows: Sequence[CallRow]) -> None:
+    """Stores calls durably; a call already there is replaced when its sequence is not higher."""
+    if not rows:
+        return
+    values = [_row(row) for row in rows]
+    names = list(values[0])
+    columns.insert("calls", names, [[value[name] for value in values] for name in names])
+
+
+def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Per trace, the calls that are stored now: id → start in nanoseconds."""
+    query = Select(
+        "calls",
+        ["trace_id", "id", "toUnixTimestamp64Nano(started_at)"],
+        ["trace_id IN {traces:Array(String)}"],
+        {"traces": list(trace_ids)},
+        final=True,
+        settings=FINAL,
+    )
+    found: dict[str, dict[str, int]] = {}
+    for trace_id, call_id, start_ns in columns.rows(workspace, query):
+        found.setdefault(trace_id, {})[call_id] = start_ns
+    return found
+
+
+def last_version(columns: Columns) -> int:
+    """The highest commit number that calls were made of; 0 where there are none."""
+    return int(columns.everywhere("SELECT max(version) FROM calls")[0][0])
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls: `equals` maps a column to the values allowed (empty text: unknown); text searches content and ids."""
+
+    within: TimeRange
+    equals: dict[str, tuple[str, ...]]
+    text: str = ""
+    min_duration_ms: float | None = None
+
+
+FILTERS = (
+    *DIMENSIONS,
+    "provider",
+    "request_model",
+    "response_model",
+    "operation",
+    "kind",
+    "status",
+    "error_class",
+    "error_type",
+    "price_id",
+    "response_id",
+    "trace_id",
+    "convention",
+    "scope",
+    "service_tier",
+    "cost_source",
+    "cost_unknown_reason",
+)
+FLAGS = ("streaming", "refusal", "sample")
+
+
+def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
+    """SQL conditions of a filter, with their parameters."""
+    clauses = [
+        "started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')",
+        "started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')",
+    ]
+    params: dict[str, Any] = {"start_ns": nanoseconds(filters.within.start), "end_ns": nanoseconds(filters.within.end)}
+    for number, (column, allowed) in enumerate(filters.equals.items()):
+        key = f"v{number}"
+        if column in FILTERS:
+            clauses.append(f"{column} IN {{{key}:Array(String)}}")
+            params[key] = list(allowed)
+        elif column in FLAGS:
+            wanted = [f"{column} IS NULL" if v == "" else f"{column} = {'true' if v == 'true' else 'false'}" for v in allowed]
+            clauses.append(" OR ".join(wanted))
+        elif column == "finish_reason":
+            clauses.append(f"hasAny(finish_reasons, {{{key}:Array(String)}})")
+            params[key] = list(allowed)
+        elif column == "quality":
+            clauses.append(f"hasAny(quality, {{{key}:Array(String)}})")
+            params[key] = list(allowed)
+        else:
+            raise KeyError(column)
+    if filters.min_duration_ms is not None:
+        clauses.append("duration_ns >= {min_ns:Int64}")
+        params["min_ns"] = int(filters.min_duration_ms * 1e6)
+    if filters.text:
+        clauses.append(
+            "trace_id = {text:String} OR id = {text:String} OR response_id = {text:String} OR session = {text:String}"
+            " OR user = {text:String} OR (trace_id, id) IN (SELECT trace_id, span_id FROM spans"
+            " WHERE workspace = {workspace:String}"
+            " AND started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') - INTERVAL 1 HOUR"
+            " AND started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC') + INTERVAL 1 HOUR"
+            " AND content != '' AND positionCaseInsensitiveUTF8(content, {text:String}) > 0)"
+        )
+        params["text"] = filters.text
+    return clauses, params
+
+
+def nanoseconds(instant: datetime) -> int:
+    """Unix nanoseconds of an instant, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+LISTED = (
+    "id",
+    "trace_id",
+    "span_id",
+    "toUnixTimestamp64Nano(started_at) AS start_ns",
+    "duration_ns",
+    "kind",
+    *DIMENSIONS,
+    *FACTS,
+    "status",
+    "error_class",
+    "streaming",
+    "ttft_ms",
+    *USAGE,
+    "cost_amount",
+    "cost_currency",
+    "cost_parts",
+    "cost_source",
+    "cost_unknown_reason",
+    "price_id",
+    "price_effective_from",
+    "finish_reasons",
+    "refusal",
+    "parameters",
+    "convention",
+    "provenance",
+    "quality",
+    "observations",
+    "sample",
+)
+
+
+def listed(
+    columns: Columns, workspace: str, filters: CallFilter, limit: int, after: tuple[int, str] | None, order: str = "time"
+) -> list[dict[str, Any]]:
+    """Calls by a filter, the latest first (or the slowest, the dearest); `after` is the key of the last one seen."""
+    clauses, params = where(filters)
+    key = {"time": "start_ns", "duration": "duration_ns", "cost": "cost_amount"}[order]
+    if after is not None:
+        clauses.append(f"({key}, id) < ({{after_key:Int64}}, {{after_id:String}})")
+        params |= {"after_key": after[0], "after_id": after[1]}
+    if order == "time":
+        ordering = ["started_at DESC", "id DESC"]
+    else:
+        ordering = [f"{key} DESC NULLS LAST", "id DESC"]
+    query = Select("calls", LISTED, clauses, params, order_by=ordering, limit=limit, final=True, settings=FINAL)
+    return columns.dicts(workspace, query)
+
+
+def of_trace(columns: Columns, workspace: str, trace_id: str) -> list[dict[str, Any]]:
+    """The calls of one trace, oldest first."""
+    query = Select(
+        "calls",
+        LISTED,
+        ["trace_id = {trace:String}"],
+        {"trace": trace_id},
+        order_by=["start_ns", "id"],
+        final=True,
+        settings=FINAL,
+    )
+    return columns.dicts(workspace, query)
+
+
+def count(columns: Columns, workspace: str, filters: CallFilter) -> int:
+    """How many calls a filter finds, each counted once."""
+    clauses, params = where(filters)
+    return int(columns.rows(workspace, Select("calls", ["count()"], clauses, params, final=True, settings=FINAL))[0][0])
+
+
+def facet(columns: Columns, workspace: str, filters: CallFilter, column: str, limit: int) -> list[tuple[str, int]]:
+    """The commonest values of a column among the calls of a filter, with their counts."""
+    clauses, params = where(filters)
+    shown = {"finish_reason": "arrayJoin(finish_reasons)", "quality": "arrayJoin(quality)"}.get(column, column)
+    if column in FLAGS:
+        shown = f"ifNull(toString({column}), '')"
+    query = Select(
+        "calls",
+        [f"{shown} AS value", "count() AS n"],
+        clauses,
+        params,
+        group_by=["value"],
+        order_by=["n DESC", "value"],
+        limit=limit,
+        final=True,
+        settings=FINAL,
+    )
+    return [(str(value), int(n)) for value, n in columns.rows(workspace, query)]
+
+
+def histogram(
+    columns: Columns, workspace: str, filters: CallFilter, step_seconds: int
+) -> list[tuple[datetime, int, int]]:
+    """(start of bucket, calls, errors) for every bucket that has calls."""
+    clauses, params = where(filters)
+    query = Select(
+        "calls",
+        [
+            f"toStartOfInterval(started_at, INTERVAL {int(step_seconds)} SECOND) AS bucket",
+            "count()",
+            "countIf(status = 'error')",
+        ],
+        clauses,
+        params,
+        group_by=["bucket"],
+        order_by=["bucket"],
+        final=True,
+        settings=FINAL,
+    )
+    rows = columns.rows(workspace, query)
+    return [(bucket if bucket.tzinfo else bucket.replace(tzinfo=UTC), int(n), int(bad)) for bucket, n, bad in rows]
+
+
+def exported(columns: Columns, workspace: str, filters: CallFilter, format_name: str) -> bytes:
+    """All calls of a filter in one of the engine's formats (Parquet, JSONEachRow), oldest first."""
+    clauses, params = where(filters)
+    names = [name for name in LISTED if not name.startswith("toUnix")]
+    query = Select(
+        "calls", ["workspace", "started_at", *names], clauses, params, order_by=["started_at", "id"], final=True, settings=FINAL
+    )
+    return columns.formatted(workspace, query, format_name)

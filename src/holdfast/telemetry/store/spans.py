@@ -1,0 +1,197 @@
+"""Spans as they came: one row an observation, replaced by a later one with the same ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from holdfast.storage.columns import Columns, Select
+from holdfast.telemetry.model import Facts, Span, SpanEvent, TimeRange
+
+NAMES = (
+    "workspace",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "name",
+    "span_kind",
+    "kind",
+    "system",
+    "environment",
+    "started_at",
+    "duration_ns",
+    "status",
+    "status_message",
+    "scope_name",
+    "scope_version",
+    "attributes",
+    "resource",
+    "events",
+    "links",
+    "user",
+    "session",
+    "content",
+    "content_state",
+    "sample",
+    "sequence",
+    "received_at",
+    "expires_at",
+    "content_expires_at",
+)
+_FINAL = {"do_not_merge_across_partitions_select_final": 1}
+
+
+@dataclass(slots=True)
+class SpanRow:
+    """A span ready to be stored; `values` follow NAMES without workspace and sequence."""
+
+    workspace: str
+    span: Span
+    facts: Facts
+    values: tuple[Any, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpan:
+    """A span read back, with its content where that is still there."""
+
+    span: Span
+    kind: str
+    system: str
+    environment: str
+    content_state: str
+    sample: bool
+    sequence: int
+
+
+def encode(value: Any) -> str:
+    """JSON text; empty containers are empty text, which costs nothing to keep."""
+    return msgspec.json.encode(value).decode() if value else ""
+
+
+def insert(columns: Columns, rows: Sequence[SpanRow], sequence: int) -> None:
+    """Stores spans durably as one commit."""
+    if not rows:
+        return
+    inner = list(zip(*(row.values for row in rows), strict=True))
+    position = NAMES.index("sequence") - 1
+    data = [[row.workspace for row in rows], *inner[:position], [sequence] * len(rows), *inner[position:]]
+    columns.insert("spans", NAMES, data)
+
+
+def count(columns: Columns, workspace: str, within: TimeRange, system: str | None) -> int:
+    """How many spans began in a time range, each counted once."""
+    where = ["started_at >= {start:DateTime64(9, 'UTC')}", "started_at < {end:DateTime64(9, 'UTC')}"]
+    params: dict[str, Any] = {"start": within.start, "end": within.end}
+    if system is not None:
+        where.append("system = {system:String}")
+        params["system"] = system
+    query = Select("spans", ["uniqExact(trace_id, span_id)"], where, params)
+    return int(columns.rows(workspace, query)[0][0])
+
+
+_READ = (
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "name",
+    "span_kind",
+    "toUnixTimestamp64Nano(started_at) AS start_ns",
+    "duration_ns",
+    "status",
+    "status_message",
+    "scope_name",
+    "scope_version",
+    "attributes",
+    "resource",
+    "events",
+    "links",
+    "content",
+    "kind",
+    "system",
+    "environment",
+    "if(content_state IN ('captured', 'redacted') AND content = '', 'expired', content_state) AS state",
+    "sample",
+    "sequence",
+)
+
+
+def of_traces(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> list[StoredSpan]:
+    """All spans of some traces, oldest first, each once in its latest form."""
+    if not trace_ids:
+        return []
+    query = Select(
+        "spans",
+        _READ,
+        ["trace_id IN {traces:Array(String)}"],
+        {"traces": list(trace_ids)},
+        order_by=["start_ns", "span_id"],
+        final=True,
+        settings=_FINAL,
+    )
+    found: dict[tuple[str, str], StoredSpan] = {}
+    for row in columns.rows(workspace, query):
+        stored = _stored(row)
+        key = (stored.span.trace_id, stored.span.span_id)
+        if key not in found or found[key].sequence < stored.sequence:
+            found[key] = stored
+    return list(found.values())
+
+
+def _decode(text: str, empty: Any) -> Any:
+    return msgspec.json.decode(text) if text else empty
+
+
+def _stored(row: tuple[Any, ...]) -> StoredSpan:
+    attributes, resource, events, links = (_decode(row[i], {} if i < 13 else []) for i in range(11, 15))
+    content = _decode(row[15], {})
+    attributes.update(content.get("attributes", {}))
+    for index, more in content.get("events", {}).items():
+        events[int(index)]["attributes"].update(more)
+    span = Span(
+        trace_id=row[0],
+        span_id=row[1],
+        parent_span_id=row[2],
+        name=row[3],
+        kind=row[4],
+        start_ns=row[5],
+        end_ns=row[5] + row[6],
+        status=row[7],
+        status_message=row[8],
+        scope_name=row[9],
+        scope_version=row[10],
+        attributes=attributes,
+        resource=resource,
+        events=[SpanEvent(event["name"], event["time_ns"], event["attributes"]) for event in events],
+        links=links,
+    )
+    return StoredSpan(span, row[16], row[17], row[18], row[19], row[20], row[21])
+
+
+def traces_since(columns: Columns, sequence: int) -> list[tuple[str, str]]:
+    """(workspace, trace id) of all traces that got spans in or after a commit; for recovery at start."""
+    rows = columns.everywhere(
+        "SELECT DISTINCT workspace, trace_id FROM spans WHERE sequence >= {sequence:UInt64}"
+        " AND kind IN ('inference', 'embeddings', 'rerank', 'agent', 'workflow')",
+        {"sequence": sequence},
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def trace_ids_received_since(columns: Columns, instant: datetime) -> list[str]:
+    """Ids of all traces that got a span since an instant; for the filter that spares look-ups."""
+    rows = columns.everywhere(
+        "SELECT DISTINCT trace_id FROM spans WHERE received_at >= {since:DateTime64(3, 'UTC')}",
+        {"since": instant.astimezone(UTC)},
+    )
+    return [row[0] for row in rows]
+
+
+def last_sequence(columns: Columns) -> int:
+    """The highest commit number in the store; 0 where it is empty."""
+    return int(columns.everywhere("SELECT max(sequence) FROM spans")[0][0])

@@ -1,0 +1,136 @@
+"""Stores and clocks for every test: SQLite, a PostgreSQL server of our own, chDB, a clock that stands still."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from holdfast.kernel.context import Actor, Context
+from holdfast.storage.migrate import migrate
+from holdfast.storage.sql import Database
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+class FakeClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **parts: float) -> datetime:
+        """Moves on by `timedelta(**parts)`."""
+        self.now += timedelta(**parts)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Public test vectors beside the repository; tests that need them skip where they are absent."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("the public test vectors are not here (../shared/data)")
+    return folder
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as the test run."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("no PostgreSQL server here: make test installs one")
+    binaries = found[-1].parent
+    folder = Path(f"/tmp/holdfast-test-postgresql-{os.getpid()}")
+    folder.mkdir(mode=0o700)
+    as_user: list[str] = []
+    if os.getuid() == 0:  # the server refuses to run as root
+        account = pwd.getpwnam("postgres")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        as_user = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
+    port = free_port()
+    data = folder / "data"
+    subprocess.run(
+        [*as_user, binaries / "initdb", "-D", data, "-U", "holdfast", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        capture_output=True,
+        cwd="/",
+    )
+    options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k", str(folder)]
+    server = subprocess.Popen(
+        [*as_user, binaries / "postgres", "-D", data, *options],
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"postgresql+psycopg://holdfast@127.0.0.1:{port}/postgres"
+    try:
+        _until_answering(url, server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _until_answering(url: str, server: subprocess.Popen[bytes]) -> None:
+    engine = sa.create_engine(url)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with engine.connect():
+                break
+        except sa.exc.OperationalError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated control store: the test runs on both engines."""
+    if request.param == "sqlite":
+        made = Database(f"sqlite:///{tmp_path / 'holdfast.db'}")
+    else:
+        server = request.getfixturevalue("postgresql")
+        name = f"t{time.monotonic_ns()}"
+        admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        made = Database(server.rsplit("/", 1)[0] + f"/{name}")
+    migrate(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ctx(clock: FakeClock) -> Context:
+    """A context in workspace `ws_test`."""
+    return Context("ws_test", Actor("cli", "tester", "Tester"), clock.now)
