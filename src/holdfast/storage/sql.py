@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,12 @@ class Database:
                 yield connection
         except sa.exc.OperationalError as error:
             raise Unavailable("the control store could not do this now; try again", retry_after=5) from error
+
+    def ping(self) -> bool:
+        """True when the store answers."""
+        with suppress(Unavailable), self.reading() as tx:
+            return tx.execute(sa.text("SELECT 1")).scalar() == 1
+        return False
 
     def close(self) -> None:
         """Gives all connections back."""

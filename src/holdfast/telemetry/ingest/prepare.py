@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from holdfast.telemetry.conventions.reading import is_content, read_facts
+from holdfast.telemetry.conventions.content import is_content, is_content_event
+from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Span
 from holdfast.telemetry.rules.capture import capture

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.telemetry.conventions.reading import is_content
+from holdfast.telemetry.conventions.content import is_content
 from holdfast.telemetry.decode.events import LogRecord, MetricPoint
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Attributes, Rejected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from holdfast.pricing.model import Charge, Usage
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Call, TimeRange
+from holdfast.telemetry.store.spans import nanoseconds
 
 USAGE = {
     "input_uncached_tokens": "input_uncached",
@@ -32,7 +33,6 @@ DIMENSIONS = ("system", "environment", "route", "agent", "tenant", "user", "sess
 FACTS = ("provider", "request_model", "response_model", "operation", "error_type", "response_id", "service_tier")
 FINAL = {"do_not_merge_across_partitions_select_final": 1}
 _SCALE = Decimal(1).scaleb(-15)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_USAGE = Usage()
 
 
@@ -129,6 +129,8 @@ class CallFilter:
     equals: dict[str, tuple[str, ...]]
     text: str = ""
     min_duration_ms: float | None = None
+    search_content: bool = False
+    pairs: tuple[tuple[str, str], ...] = ()  # only these (system, environment), empty text meaning any; none: no limit
 
 
 FILTERS = (
@@ -151,6 +153,18 @@ FILTERS = (
     "cost_unknown_reason",
 )
 FLAGS = ("streaming", "refusal", "sample")
+
+
+_IDS = (
+    "trace_id = {text:String} OR id = {text:String} OR response_id = {text:String} OR session = {text:String}"
+    " OR user = {text:String}"
+)
+_CONTENT = (
+    " OR (trace_id, id) IN (SELECT trace_id, span_id FROM spans WHERE workspace = {workspace:String}"
+    " AND started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')"
+    " AND started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')"
+    " AND content != '' AND positionCaseInsensitiveUTF8(content, {text:String}) > 0)"
+)
 
 
 def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
@@ -179,22 +193,18 @@ def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
     if filters.min_duration_ms is not None:
         clauses.append("duration_ns >= {min_ns:Int64}")
         params["min_ns"] = int(filters.min_duration_ms * 1e6)
+    if filters.pairs:
+        either = []
+        for number, (system, environment) in enumerate(filters.pairs):
+            parts = [f"{column} = {{{column}{number}:String}}" for column, value in
+                     (("system", system), ("environment", environment)) if value]
+            params |= {f"system{number}": system, f"environment{number}": environment}
+            either.append("(" + (" AND ".join(parts) or "true") + ")")
+        clauses.append(" OR ".join(either))
     if filters.text:
-        clauses.append(
-            "trace_id = {text:String} OR id = {text:String} OR response_id = {text:String} OR session = {text:String}"
-            " OR user = {text:String} OR (trace_id, id) IN (SELECT trace_id, span_id FROM spans"
-            " WHERE workspace = {workspace:String}"
-            " AND started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') - INTERVAL 1 HOUR"
-            " AND started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC') + INTERVAL 1 HOUR"
-            " AND content != '' AND positionCaseInsensitiveUTF8(content, {text:String}) > 0)"
-        )
+        clauses.append(_IDS + (_CONTENT if filters.search_content else ""))
         params["text"] = filters.text
     return clauses, params
-
-
-def nanoseconds(instant: datetime) -> int:
-    """Unix nanoseconds of an instant, exactly."""
-    return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 LISTED = (
@@ -230,18 +240,22 @@ LISTED = (
 
 
 def listed(
-    columns: Columns, workspace: str, filters: CallFilter, limit: int, after: tuple[int, str] | None, order: str = "time"
+    columns: Columns, workspace: str, filters: CallFilter, limit: int, after: tuple[Any, str] | None, order: str = "time"
 ) -> list[dict[str, Any]]:
     """Calls by a filter, the latest first (or the slowest, the dearest); `after` is the key of the last one seen."""
     clauses, params = where(filters)
-    key = {"time": "start_ns", "duration": "duration_ns", "cost": "cost_amount"}[order]
+    key = {"time": "started_at", "duration": "duration_ns", "cost": "cost_amount"}[order]
+    if order == "cost":
+        clauses.append("cost_amount IS NOT NULL")
     if after is not None:
-        clauses.append(f"({key}, id) < ({{after_key:Int64}}, {{after_id:String}})")
+        value = {
+            "time": "fromUnixTimestamp64Nano({after_key:Int64}, 'UTC')",
+            "duration": "{after_key:Int64}",
+            "cost": "toDecimal128({after_key:String}, 15)",
+        }[order]
+        clauses.append(f"({key} < {value}) OR ({key} = {value} AND id < {{after_id:String}})")
         params |= {"after_key": after[0], "after_id": after[1]}
-    if order == "time":
-        ordering = ["started_at DESC", "id DESC"]
-    else:
-        ordering = [f"{key} DESC NULLS LAST", "id DESC"]
+    ordering = [f"{key} DESC", "id DESC"]
     query = Select("calls", LISTED, clauses, params, order_by=ordering, limit=limit, final=True, settings=FINAL)
     return columns.dicts(workspace, query)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -42,6 +42,7 @@ NAMES = (
     "expires_at",
     "content_expires_at",
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}
 
 
@@ -69,6 +70,11 @@ class StoredSpan:
     sequence: int
 
 
+def nanoseconds(instant: datetime) -> int:
+    """Unix nanoseconds of an instant, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
 def encode(value: Any) -> str:
     """JSON text; empty containers are empty text, which costs nothing to keep."""
     return msgspec.json.encode(value).decode() if value else ""
@@ -84,13 +90,23 @@ def insert(columns: Columns, rows: Sequence[SpanRow], sequence: int) -> None:
     columns.insert("spans", NAMES, data)
 
 
-def count(columns: Columns, workspace: str, within: TimeRange, system: str | None) -> int:
+def count(
+    columns: Columns,
+    workspace: str,
+    within: TimeRange,
+    systems: Sequence[str] | None,
+    environments: Sequence[str] | None,
+) -> int:
     """How many spans began in a time range, each counted once."""
-    where = ["started_at >= {start:DateTime64(9, 'UTC')}", "started_at < {end:DateTime64(9, 'UTC')}"]
-    params: dict[str, Any] = {"start": within.start, "end": within.end}
-    if system is not None:
-        where.append("system = {system:String}")
-        params["system"] = system
+    where = [
+        "started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')",
+        "started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')",
+    ]
+    params: dict[str, Any] = {"start_ns": nanoseconds(within.start), "end_ns": nanoseconds(within.end)}
+    for column, allowed in (("system", systems), ("environment", environments)):
+        if allowed:
+            where.append(f"{column} IN {{{column}:Array(String)}}")
+            params[column] = list(allowed)
     query = Select("spans", ["uniqExact(trace_id, span_id)"], where, params)
     return int(columns.rows(workspace, query)[0][0])
 

@@ -1,0 +1,227 @@
+"""The only place where everything is put together: stores, rooms, doors, and the core process that serves them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from holdfast import __version__
+from holdfast.kernel.time import Clock, utc_now
+from holdfast.platform.access import wiring as access_wiring
+from holdfast.platform.audit import wiring as audit_wiring
+from holdfast.platform.services import Job, Services
+from holdfast.platform.settings import Settings
+from holdfast.storage.columns import Columns
+from holdfast.storage.migrate import migrate
+from holdfast.storage.sql import Database
+from holdfast.telemetry import wiring as telemetry_wiring
+from holdfast.telemetry.ingest.service import Ingest
+from holdfast.telemetry.ingest.service import start as start_ingest
+from holdfast.telemetry.receiver import grpc as grpc_door
+from holdfast.telemetry.receiver.http import PATHS, OtlpHttp
+from holdfast.telemetry.receiver.keys import Keys
+from holdfast.web import problems
+
+log = logging.getLogger("holdfast")
+
+LOCAL = "holdfast.local"
+"""Set in the ASGI scope of requests that came through the data folder's own socket: the machine's owner."""
+
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Everything of one core process, open."""
+
+    services: Services
+    ingest: Ingest
+    keys: Keys
+    app: Asgi
+    jobs: tuple[Job, ...]
+
+    def close(self) -> None:
+        """Writes and counts what waits, then closes the stores."""
+        self.ingest.stop()
+        self.services.columns.close()
+        self.services.database.close()
+
+
+def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
+    """Opens and migrates both stores. Raises Conflict where another process owns an embedded one."""
+    os.umask(0o077)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    columns = Columns(settings.columns)
+    database = Database(settings.sql)
+    migrate(database)
+    return Services(settings, clock, database, columns)
+
+
+def build(settings: Settings, clock: Clock = utc_now) -> Core:
+    """Opens everything and starts its threads."""
+    services = open_services(settings, clock)
+    ingest = start_ingest(settings, clock, services.database, services.columns)
+    keys = Keys(services.database, clock)
+    api = make_api(services, ingest)
+    otlp = OtlpHttp(ingest.intake, keys)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"] in PATHS:
+            await otlp(scope, receive, send)
+        else:
+            await api(scope, receive, send)
+
+    jobs = (*audit_wiring.jobs(services), *telemetry_wiring.jobs(services, ingest))
+    return Core(services, ingest, keys, app, jobs)
+
+
+def make_api(services: Services, ingest: Ingest) -> FastAPI:
+    """Pages and the JSON API."""
+    api = FastAPI(
+        title="Holdfast",
+        version=__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.services = services
+    api.state.ingest = ingest
+    problems.install(api)
+
+    @api.get("/healthz", tags=["health"])
+    def healthz() -> dict[str, str]:
+        """The process lives."""
+        return {"status": "ok", "version": __version__}
+
+    @api.get("/readyz", tags=["health"], responses={503: {"description": "A store does not answer."}})
+    def readyz() -> dict[str, str]:
+        """Both stores are open and answer."""
+        return telemetry_wiring.ready(services)
+
+    access_wiring.install(api)
+    audit_wiring.install(api)
+    telemetry_wiring.install(api)
+    return api
+
+
+class Clockwork:
+    """Runs jobs in one thread, each every so many seconds, until stopped."""
+
+    def __init__(self, jobs: tuple[Job, ...]) -> None:
+        self._jobs = jobs
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after the job that runs."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        due = [0.0] * len(self._jobs)
+        now = 0.0
+        while not self._stop.wait(0.5):
+            now += 0.5
+            for number, job in enumerate(self._jobs):
+                if now >= due[number]:
+                    due[number] = now + job.every_seconds
+                    try:
+                        job.run()
+                    except Exception:
+                        log.exception("the job %s failed; it is tried again", job.name)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket. Raises SystemExit with a clear message where the port cannot be had."""
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise SystemExit(f"holdfast: port {port} on {host} cannot be had ({error.strerror}); choose another with --port") from error
+
+
+async def serve(core: Core, started: Callable[[], None], *, grpc_required: bool = False) -> None:
+    """Serves until SIGINT or SIGTERM: TCP, the data folder's own socket, and gRPC."""
+    settings = core.services.settings
+    public = listen(settings.host, settings.port)
+    own_path = settings.data.resolve() / "core.sock"
+    own = _own_socket(own_path)
+
+    async def local(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            scope[LOCAL] = True
+        await core.app(scope, receive, send)
+
+    common: dict[str, Any] = {"log_level": "warning", "lifespan": "off", "timeout_graceful_shutdown": 5}
+    server = uvicorn.Server(uvicorn.Config(core.app, loop="uvloop", server_header=False, **common))
+    inner = uvicorn.Server(uvicorn.Config(local, server_header=False, **common))
+    inner.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]  # one of the two listens to signals
+    grpc_server = None
+    if settings.grpc_port:
+        try:
+            grpc_server = await grpc_door.serve(settings.host, settings.grpc_port, core.ingest.intake, core.keys)
+        except RuntimeError as error:
+            if grpc_required:
+                raise SystemExit(f"holdfast: {error}; choose another with --grpc-port, or 0 for none") from error
+            log.warning("%s: OTLP/gRPC is off (choose another with --grpc-port)", error)
+    clockwork = Clockwork(core.jobs)
+    clockwork.start()
+    inner_task = asyncio.create_task(inner.serve(sockets=[own]))
+    ready = asyncio.create_task(_announce(server, started))
+    try:
+        await server.serve(sockets=[public])
+    finally:
+        ready.cancel()
+        inner.should_exit = True
+        await inner_task
+        if grpc_server is not None:
+            await grpc_server.stop(grace=5)
+        clockwork.stop()
+        own_path.unlink(missing_ok=True)
+
+
+async def _announce(server: uvicorn.Server, started: Callable[[], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.02)
+    started()
+
+
+def _own_socket(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    path.chmod(0o600)
+    made.listen()
+    return made
+
+
+def run(settings: Settings, started: Callable[[Core], None], *, grpc_required: bool = False) -> None:
+    """The core process: opens, serves until told to stop, closes in order."""
+    core = build(settings)
+    try:
+        uvicorn_loop = asyncio.Runner(loop_factory=_uvloop)
+        with uvicorn_loop:
+            uvicorn_loop.run(serve(core, lambda: started(core), grpc_required=grpc_required))
+    finally:
+        core.close()
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415
+
+    return uvloop.new_event_loop()

@@ -1,0 +1,145 @@
+"""The command line: thin commands over the rooms' verbs. Heavy imports happen inside the command that needs them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from holdfast.kernel.errors import HoldfastError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+key_app = typer.Typer(no_args_is_help=True, help="API keys.")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+app.add_typer(key_app, name="key")
+app.add_typer(audit_app, name="audit")
+
+Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded stores.")]
+Port = Annotated[int, typer.Option("--port", help="Pages, API and OTLP/HTTP.")]
+DEFAULT_DATA = Path("data")
+
+
+def _settings(data: Path | None, **given: Any) -> Any:
+    from holdfast.platform.settings import Settings  # noqa: PLC0415
+
+    values = {name: value for name, value in given.items() if value is not None}
+    if data is not None:
+        values["data"] = data
+    return Settings(**values)
+
+
+@app.command()
+def serve(
+    data: Data = DEFAULT_DATA,
+    port: Port = 8400,
+    host: Annotated[str | None, typer.Option(help="Address to bind to; 127.0.0.1 unless told otherwise.")] = None,
+    gateway_port: Annotated[int | None, typer.Option(help="Port of the gateway.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="OTLP/gRPC (4317); 0 switches it off.")] = None,
+) -> None:
+    """Serve the core: pages, API, OTLP."""
+    from holdfast.app import Core, run  # noqa: PLC0415
+
+    settings = _settings(data, port=port, host=host, gateway_port=gateway_port, grpc_port=grpc_port)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def started(core: Core) -> None:
+        print(f"holdfast: ready at {settings.base_url}", flush=True)  # noqa: T201
+
+    run(settings, started, grpc_required=grpc_port is not None)
+
+
+@app.command()
+def up(
+    data: Data = DEFAULT_DATA,
+    port: Port = 8400,
+    host: Annotated[str | None, typer.Option(help="Address to bind to; 127.0.0.1 unless told otherwise.")] = None,
+    gateway_port: Annotated[int | None, typer.Option(help="Port of the gateway.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="OTLP/gRPC (4317); 0 switches it off.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="With a real local model and a sample application.")] = False,
+) -> None:
+    """Start everything on this machine, and stop it all with Ctrl-C."""
+    from holdfast.supervisor import supervise  # noqa: PLC0415
+
+    settings = _settings(data, port=port, host=host, gateway_port=gateway_port, grpc_port=grpc_port)
+    sys.exit(supervise(settings, demo=demo, grpc_given=grpc_port is not None))
+
+
+@key_app.command("create")
+def key_create(
+    workspace: Annotated[str, typer.Option(help="Workspace (short name); made where missing.")],
+    scopes: Annotated[str, typer.Option(help="Comma-separated: ingest gateway read content operate admin.")],
+    data: Data = DEFAULT_DATA,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
+) -> None:
+    """Make an API key and print it. It is shown this once."""
+    from holdfast.commands import create_key  # noqa: PLC0415
+
+    print(create_key(_settings(data), workspace, scopes, name))  # noqa: T201
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    what: Annotated[Literal["calls"], typer.Option(help="What to export.")] = "calls",
+    format: Annotated[Literal["csv", "jsonl", "parquet"], typer.Option(help="File format.")] = "parquet",  # noqa: A002
+    workspace: Annotated[str, typer.Option(help="Workspace (short name); may be left out where there is one.")] = "",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Write data to a file in an open format; works while the server runs."""
+    from holdfast.commands import export_calls  # noqa: PLC0415
+
+    print(export_calls(_settings(data), workspace, format, out))  # noqa: T201
+
+
+@audit_app.command("verify")
+def audit_verify(
+    data: Data = DEFAULT_DATA,
+    vkey: Annotated[list[str] | None, typer.Option(help="Public key kept elsewhere; may be repeated.")] = None,
+    against: Annotated[list[Path] | None, typer.Option(help="Stream or export file that the log must continue.")] = None,
+) -> None:
+    """Recompute the whole audit log and its checkpoints; exit code 1 names the place that does not fit."""
+    from holdfast.commands import verify_audit  # noqa: PLC0415
+
+    code, text = verify_audit(_settings(data), vkey or [], against or [])
+    print(text)  # noqa: T201
+    sys.exit(code)
+
+
+@app.command()
+def doctor(data: Data = DEFAULT_DATA, port: Port = 8400) -> None:
+    """Check this machine, the data folder, the stores and the ports; say how to mend what is wrong."""
+    from holdfast.commands import examine  # noqa: PLC0415
+
+    code, text = examine(_settings(data, port=port))
+    print(text)  # noqa: T201
+    sys.exit(code)
+
+
+@app.command()
+def backup(out: Annotated[Path, typer.Option(help="File to write (.tar).")], data: Data = DEFAULT_DATA) -> None:
+    """Write SQL, columns and keys as they are at one moment; works while the server runs."""
+    from holdfast.commands import write_backup  # noqa: PLC0415
+
+    print(write_backup(_settings(data), out))  # noqa: T201
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Option("--from", help="File that `backup` wrote.")], data: Data = DEFAULT_DATA
+) -> None:
+    """Put a backup into an empty data folder."""
+    from holdfast.commands import read_backup  # noqa: PLC0415
+
+    print(read_backup(_settings(data), source))  # noqa: T201
+
+
+def main() -> None:
+    """Runs a command; what Holdfast raises on purpose becomes one line and exit code 1."""
+    try:
+        app()
+    except HoldfastError as error:
+        print(f"holdfast: {error.detail}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)

@@ -1,0 +1,47 @@
+"""Ingest as one thing: made at start, stopped at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.kernel.time import Clock
+from holdfast.platform.settings import Settings
+from holdfast.storage.columns import Columns
+from holdfast.storage.sql import Database
+from holdfast.telemetry.ingest.commit import Committer
+from holdfast.telemetry.ingest.count import Counter
+from holdfast.telemetry.ingest.intake import Intake
+from holdfast.telemetry.ingest.policies import Policies
+from holdfast.telemetry.ingest.prices import Prices
+from holdfast.telemetry.store import spans
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The parts of ingest that doors use."""
+
+    intake: Intake
+    counter: Counter
+    committer: Committer
+    policies: Policies
+    prices: Prices
+
+    def stop(self) -> None:
+        """Ends in order: nothing new is taken, what waits is written, then counted."""
+        self.intake.stop()
+        self.committer.stop()
+        self.counter.stop()
+
+
+def start(settings: Settings, clock: Clock, database: Database, columns: Columns) -> Ingest:
+    """Starts the threads of ingest, after making good what a crash left uncounted."""
+    policies = Policies(database)
+    prices = Prices(database)
+    counter = Counter(columns, policies, prices.charge)
+    folder = Path(settings.data)
+    folder.mkdir(parents=True, exist_ok=True)
+    committer = Committer(
+        columns, folder, settings.queue_bytes, settings.min_free_bytes, counter.note, spans.last_sequence(columns)
+    )
+    return Ingest(Intake(committer, policies, settings, clock), counter, committer, policies, prices)

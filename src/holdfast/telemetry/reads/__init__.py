@@ -1,0 +1,1 @@
+"""Answers of telemetry. What was acknowledged before a question is counted in."""

@@ -1,0 +1,138 @@
+"""Answers about calls: by any dimension, counted once, page by page or all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from holdfast.kernel.errors import Invalid, NotFound
+from holdfast.kernel.page import Page, decode_cursor, encode_cursor
+from holdfast.platform.access.model import Reach
+from holdfast.storage.columns import Columns
+from holdfast.telemetry.model import TimeRange
+from holdfast.telemetry.reads.shapes import call_json
+from holdfast.telemetry.store import calls as call_store
+from holdfast.telemetry.store import spans as span_store
+from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter
+
+FILTER_NAMES = (*FILTERS, *FLAGS, "finish_reason", "quality")
+MOST_LISTED = 500
+ORDERS = ("time", "duration", "cost")
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Calls and spans of a time range, each counted once; `complete` is False while some are still being counted."""
+
+    calls: int
+    spans: int
+    complete: bool
+
+
+def reachable(filters: CallFilter, reach: Reach, *, content: bool) -> CallFilter:
+    """The filter limited to where the caller's permission holds; text is sought in content only with that permission.
+
+    Raises NotFound where that leaves nothing.
+    """
+    filters = replace(filters, search_content=content)
+    if reach.everywhere:
+        return filters
+    equals = dict(filters.equals)
+    for column, position in (("system", 0), ("environment", 1)):
+        allowed = {pair[position] for pair in reach.pairs}
+        if "" in allowed:
+            continue
+        asked = set(equals.get(column, ())) or allowed
+        if not asked & allowed:
+            raise NotFound("there is nothing here that you may see")
+        equals[column] = tuple(sorted(asked & allowed))
+    return replace(filters, equals=equals, pairs=reach.pairs)
+
+
+def calls(
+    columns: Columns, workspace: str, filters: CallFilter, limit: int, cursor: str | None = None, order: str = "time"
+) -> Page[dict[str, Any]]:
+    """Calls by a filter, as `call_json` shows them. Raises Invalid on a bad limit, order or cursor."""
+    if not 1 <= limit <= MOST_LISTED:
+        raise Invalid(f"a page holds 1 to {MOST_LISTED} calls", where="limit")
+    if order not in ORDERS:
+        raise Invalid(f"calls are ordered by {', '.join(ORDERS)}", where="order")
+    after = None
+    if cursor:
+        kinds = (str, str, str) if order == "cost" else (str, int, str)
+        named, key, last = decode_cursor(cursor, kinds)
+        if named != order:
+            raise Invalid("this cursor belongs to another order; start from the first page", where="cursor")
+        after = (key, str(last))
+    rows = call_store.listed(columns, workspace, filters, limit + 1, after, order)
+    more = len(rows) > limit
+    rows = rows[:limit]
+    next_cursor = None
+    if more:
+        last_row = rows[-1]
+        key_value: str | int = last_row["start_ns"] if order == "time" else last_row["duration_ns"]
+        if order == "cost":
+            key_value = str(last_row["cost_amount"])
+        next_cursor = encode_cursor(order, key_value, last_row["id"])
+    return Page([call_json(row) for row in rows], next_cursor)
+
+
+def facets(
+    columns: Columns, workspace: str, filters: CallFilter, names: Sequence[str], limit: int = 12
+) -> dict[str, list[tuple[str, int]]]:
+    """For each name, its commonest values with counts, under all filters but its own."""
+    found = {}
+    for name in names:
+        others = {column: values for column, values in filters.equals.items() if column != name}
+        if name not in FILTER_NAMES:
+            raise Invalid(f"there is no dimension {name[:40]!r}; there are {', '.join(FILTER_NAMES)}", where="name")
+        found[name] = call_store.facet(columns, workspace, replace(filters, equals=others), name, limit)
+    return found
+
+
+def histogram(
+    columns: Columns, workspace: str, filters: CallFilter, buckets: int = 60
+) -> tuple[int, list[tuple[datetime, int, int]]]:
+    """(seconds of a bucket, buckets in order with none left out): start, calls, errors."""
+    span = (filters.within.end - filters.within.start).total_seconds()
+    step = next((s for s in STEPS if span / s <= buckets), STEPS[-1])
+    rows = {start: (n, bad) for start, n, bad in call_store.histogram(columns, workspace, filters, step)}
+    first = int(filters.within.start.timestamp()) // step * step
+    made = []
+    at = datetime.fromtimestamp(first, UTC)
+    while at < filters.within.end:
+        n, bad = rows.get(at, (0, 0))
+        made.append((at, n, bad))
+        at += timedelta(seconds=step)
+    return step, made
+
+
+STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800, 2592000)
+
+
+def count(columns: Columns, workspace: str, filters: CallFilter, *, complete: bool) -> Counted:
+    """Calls and spans of a time range (and system), each once."""
+    systems = filters.equals.get("system")
+    return Counted(
+        call_store.count(columns, workspace, filters),
+        span_store.count(columns, workspace, filters.within, systems, filters.equals.get("environment")),
+        complete,
+    )
+
+
+def iterate(columns: Columns, workspace: str, filters: CallFilter, size: int = 5000) -> Iterator[dict[str, Any]]:
+    """Every call of a filter, the latest first, read page by page, as `call_json` shows them."""
+    after: tuple[Any, str] | None = None
+    while True:
+        rows = call_store.listed(columns, workspace, filters, size, after)
+        yield from (call_json(row) for row in rows)
+        if len(rows) < size:
+            return
+        after = (rows[-1]["start_ns"], rows[-1]["id"])
+
+
+def parquet(columns: Columns, workspace: str, filters: CallFilter) -> bytes:
+    """Every call of a filter as one Parquet file, oldest first."""
+    return call_store.exported(columns, workspace, filters, "Parquet")

@@ -1,0 +1,113 @@
+"""Answers about one trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from holdfast.kernel.errors import NotFound
+from holdfast.kernel.time import iso
+from holdfast.platform.access.model import Reach
+from holdfast.storage.columns import Columns
+from holdfast.telemetry.conventions.content import is_content, is_content_event
+from holdfast.telemetry.conventions.reading import read_facts
+from holdfast.telemetry.model import Facts
+from holdfast.telemetry.reads.shapes import call_json, instant
+from holdfast.telemetry.store import calls as call_store
+from holdfast.telemetry.store import events as event_store
+from holdfast.telemetry.store import spans as span_store
+from holdfast.telemetry.store.spans import StoredSpan
+
+
+@dataclass(frozen=True, slots=True)
+class SpanView:
+    """A span of a trace, with the facts read from it. `content_state` says why there is no content, if so."""
+
+    stored: StoredSpan
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class TraceView:
+    """One trace: its spans in order of start, the calls made of them, and its evaluation results."""
+
+    trace_id: str
+    spans: list[SpanView]
+    calls: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
+
+
+def trace(columns: Columns, workspace: str, trace_id: str, reach: Reach) -> TraceView:
+    """One trace. Raises NotFound where the workspace has no such trace, or the caller may see nothing of it."""
+    stored = [
+        one
+        for one in span_store.of_traces(columns, workspace, [trace_id])
+        if reach.covers(one.system, one.environment)
+    ]
+    if not stored:
+        raise NotFound("there is no such trace in this workspace")
+    views = [SpanView(one, read_facts(one.span)) for one in stored]
+    made = [
+        call_json(row)
+        for row in call_store.of_trace(columns, workspace, trace_id)
+        if reach.covers(row["system"], row["environment"])
+    ]
+    return TraceView(trace_id, views, made, event_store.evaluations_of_trace(columns, workspace, trace_id))
+
+
+def trace_json(view: TraceView, may_read_content: Callable[[str, str], bool]) -> dict[str, Any]:
+    """A trace as the API shows it; content only where `may_read_content(system, environment)` says so."""
+    return {
+        "trace_id": view.trace_id,
+        "spans": [span_json(one, may_read_content(one.stored.system, one.stored.environment)) for one in view.spans],
+        "calls": view.calls,
+        "evaluations": [{**row, "at": str(row["at"])} for row in view.evaluations],
+    }
+
+
+def span_json(view: SpanView, content: bool) -> dict[str, Any]:
+    """A span as the API shows it. `content_state` is `denied` where the reader lacks the permission."""
+    stored, facts = view.stored, view.facts
+    span = stored.span
+    held = stored.content_state not in ("none", "off", "unsampled", "withheld", "expired", "erased")
+
+    def visible(attributes: dict[str, Any]) -> dict[str, Any]:
+        return attributes if content else {k: v for k, v in attributes.items() if not is_content(k)}
+
+    return {
+        "span_id": span.span_id,
+        "parent_span_id": span.parent_span_id or None,
+        "name": span.name,
+        "kind": stored.kind,
+        "span_kind": span.kind,
+        "system": stored.system or None,
+        "environment": stored.environment or None,
+        "started_at": iso(instant(span.start_ns)),
+        "start_ns": span.start_ns,
+        "duration_ms": (span.end_ns - span.start_ns) / 1e6,
+        "status": span.status,
+        "status_message": span.status_message or None,
+        "scope": f"{span.scope_name}@{span.scope_version}" if span.scope_version else span.scope_name,
+        "attributes": visible(span.attributes),
+        "resource": span.resource,
+        "events": [
+            {
+                "name": event.name,
+                "at": iso(instant(event.time_ns)),
+                "attributes": event.attributes if content or not is_content(event.name) else {},
+            }
+            for event in span.events
+        ],
+        "links": span.links,
+        "content_state": "denied" if held and not content else stored.content_state,
+        "content": asdict(facts.content) if content and facts.content is not None else None,
+        "provenance": facts.provenance,
+        "quality": list(facts.quality),
+        "sample": stored.sample,
+    }
+
+
+def shows_content(shown: dict[str, Any]) -> bool:
+    """Whether a trace as shown holds captured content, which its opening then records."""
+    return any(span["content"] is not None for span in shown["spans"])
