@@ -1,4 +1,4 @@
-"""Nouns of the audit log: what an entry says, how it is kept, checkpoints, and what a check of the log found."""
+"""Nouns of the audit log: what an entry says, how it is kept, checkpoints, and what a check found."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 INSTANCE = "instance"
-"""The reserved workspace whose log holds what belongs to no workspace: a workspace made, an unknown sign-in."""
+"""The reserved workspace whose log holds what belongs to no workspace, such as an unknown sign-in."""
 
 ERASED = "audit.erased"
 """The action of the entry which states that an earlier one was erased."""
@@ -36,8 +36,8 @@ class AuditRecord:
 class Entry:
     """An entry as it is kept. `text` is the canonical JSON of its record.
 
-    When it is erased, text, salt, actor_id and subject are None and `erased_at` is set; the leaf hash stays, and
-    with it every root and proof.
+    When it is erased, text, salt, actor_id and subject are None and `erased_at` is set; the leaf hash
+    stays, and with it every root and proof.
     """
 
     workspace: str
@@ -64,6 +64,10 @@ class Checkpoint:
     at: datetime
 
 
+Item = Entry | Checkpoint
+"""What is streamed out: entries and checkpoints, each with its workspace."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """The state of one workspace's tree as kept: size, and the packed frontier (rules.merkle.Frontier)."""
@@ -85,7 +89,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and where. Entries are first..last, both included; None is the log as a whole."""
+    """One thing that is wrong, and where. Entries are first to last, both included; None is the whole log."""
 
     workspace: str
     what: str
@@ -133,6 +137,17 @@ class VerificationReport:
         return "\n".join(lines)
 
 
+class Stream(Protocol):
+    """A place outside that receives the log."""
+
+    @property
+    def name(self) -> str:
+        """Under which the stream's progress is kept; unique, and the same after a restart."""
+
+    def send(self, items: Sequence[Item]) -> None:
+        """Hands these over, in order. Returns once they have arrived; else raises Unavailable."""
+
+
 class SignedMemory(Protocol):
     """Where the signer remembers, outside the control store, what it has signed last for each workspace."""
 
@@ -162,7 +177,3 @@ class StreamConfig:
     endpoint: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 10.0
-
-
-Item = Entry | Checkpoint
-"""What is streamed out: entries and checkpoints, each with its workspace."""

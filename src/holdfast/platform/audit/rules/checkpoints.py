@@ -118,7 +118,7 @@ def read_proof(text: str) -> LogProof:
 def verify_proof(text: str, leaf: bytes, verifier: Verifier) -> tuple[Head, datetime]:
     """The signed checkpoint under which a leaf hash is proven to be in the log. `verifier` is the log's.
 
-    Raises Invalid when the proof is malformed, the checkpoint not this log's, or the path does not lead there.
+    Raises Invalid when the proof is malformed, or not of this log, or the path does not lead there.
     """
     proof = read_proof(text)
     head, at = verify_checkpoint(proof.checkpoint, verifier)

@@ -80,7 +80,7 @@ class Note:
     signatures: tuple[tuple[str, bytes], ...]
 
     def by(self, verifier: Verifier, kind: int) -> list[bytes]:
-        """The signatures of this key and kind, without key id, unverified. Raises Invalid when there is none."""
+        """The signatures of this key and kind, without key id, unverified. Raises Invalid when none."""
         wanted = verifier.key_id(kind)
         found = [body[4:] for name, body in self.signatures if name == verifier.name and body[:4] == wanted]
         if not found:

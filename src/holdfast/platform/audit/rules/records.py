@@ -2,8 +2,8 @@
 
     leaf data = SHA-256(salt ‖ text),  leaf hash = SHA-256(0x00 ‖ leaf data)
 
-The salt is 32 random bytes. With salt and text destroyed, the leaf hash tells nothing of what was there, not even
-to somebody who can guess it.
+The salt is 32 random bytes. With salt and text destroyed, the leaf hash tells nothing of what was there, not
+even to somebody who can guess it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from hashlib import sha256
+from math import isfinite
 from typing import Any
 
 import rfc8785
@@ -65,9 +66,9 @@ def write_record(record: AuditRecord) -> str:
 
 
 def read_record(text: str) -> AuditRecord:
-    """The record from its text. Raises Invalid when the text is not exactly what `write_record` would give."""
+    """The record from its text. Raises Invalid where it is not exactly what `write_record` would give."""
     try:
-        value = json.loads(text)
+        value = parse(text)
         actor = value["actor"]
         known = set(value) == _KEYS and set(actor) == {"kind", "id", "name"} and value["v"] == VERSION
         strings = [value[name] for name in _STRINGS] + list(actor.values())
@@ -92,6 +93,14 @@ def read_record(text: str) -> AuditRecord:
     if not same:
         raise Invalid("this record is not in its canonical form", where="record")
     return record
+
+
+def readable(entry: Entry) -> AuditRecord | None:
+    """What an entry says; None when it is erased or was tampered with."""
+    try:
+        return None if entry.text is None else read_record(entry.text)
+    except Invalid:
+        return None
 
 
 def entry_of(record: AuditRecord, salt: bytes) -> Entry:
@@ -122,28 +131,24 @@ def erasure_details(entry: Entry) -> dict[str, Any]:
     }
 
 
-def faults(entry: Entry) -> list[str]:
+def fault(entry: Entry) -> str | None:
     """What is wrong with one entry by itself: its text, salt, leaf hash and columns must agree."""
     if entry.erased_at is not None:
-        kept = [entry.text, entry.salt, entry.actor_id, entry.subject]
-        return (
-            [] if kept == [None] * 4 else ["it is marked as erased, but some of its content is still there"]
-        )
+        gone = entry.text is None and entry.salt is None and entry.actor_id is None and entry.subject is None
+        return None if gone else "it is marked as erased, but some of its content is still there"
     if entry.text is None or entry.salt is None:
-        return ["its record or salt is gone, and nothing says that it was erased"]
+        return "its record or salt is gone, and nothing says that it was erased"
     if len(entry.salt) != SALT_SIZE or commit(entry.text, entry.salt) != entry.leaf_hash:
-        return ["its record, salt and leaf hash do not belong together"]
+        return "its record, salt and leaf hash do not belong together"
     try:
         record = read_record(entry.text)
     except Invalid as error:
-        return [error.detail]
-    told = (record.workspace, record.index, record.at, record.action, record.actor_kind, record.actor_id)
-    kept_as = (entry.workspace, entry.index, entry.at, entry.action, entry.actor_kind, entry.actor_id)
-    if (*told, record.subject) != (*kept_as, entry.subject):
-        return [
-            f"its record was made as entry {record.index} of {record.workspace}, or its columns differ from it"
-        ]
-    return []
+        return error.detail
+    if (record.workspace, record.index) != (entry.workspace, entry.index):
+        return f"its record was made as entry {record.index} of workspace {record.workspace}"
+    told = (record.at, record.action, record.actor_kind, record.actor_id, record.subject)
+    kept = (entry.at, entry.action, entry.actor_kind, entry.actor_id, entry.subject)
+    return None if told == kept else "its columns do not say what its record says"
 
 
 def erased_by(entry: Entry) -> dict[str, Any] | None:
@@ -157,12 +162,14 @@ def erased_by(entry: Entry) -> dict[str, Any] | None:
 def plain(value: Any) -> Any:
     """JSON of the usual Python values: instants, decimals and enums become text, so do integers beyond 2^53.
 
-    Characters that no UTF-8 text can hold are replaced. Raises Invalid for anything else that JSON has no form for.
+    Characters that no UTF-8 text can hold are replaced. Raises Invalid for what JSON has no form for.
     """
     if isinstance(value, Enum):
         return plain(value.value)
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, int):
@@ -177,6 +184,16 @@ def plain(value: Any) -> Any:
         parts = [plain(part) for part in value]
         return sorted(parts, key=canonical) if isinstance(value, set | frozenset) else parts
     raise Invalid(f"a {type(value).__name__} cannot be kept in the audit log", where="details")
+
+
+def parse(text: str) -> Any:
+    """JSON back from canonical text: a whole number beyond 2^53 can only have come from a float."""
+    return json.loads(text, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | float:
+    number = int(digits)
+    return number if abs(number) <= _SAFE else float(digits)
 
 
 def clean(text: str) -> str:
