@@ -37,19 +37,17 @@ class OtlpStream:
         """Posts the batch. Only 200 with nothing rejected counts as delivered."""
         config = self._config
         headers = {**config.headers, "content-type": "application/x-protobuf"}
-        body = request(items).SerializeToString()
+        body = request(items).SerializeToString()  # type: ignore[no-untyped-call]
         secure = str(config.endpoint).startswith("https:")
         try:
             make = partial(httpx2.Client, timeout=config.timeout, follow_redirects=False)
             with make(verify=tls_context(config)) if secure else make() as client:
                 response = client.post(str(config.endpoint), content=body, headers=headers)
-                answer = ExportLogsServiceResponse.FromString(
-                    response.content if response.is_success else b""
-                )
+            content = response.content if response.is_success else b""
+            answer = ExportLogsServiceResponse.FromString(content)  # type: ignore[no-untyped-call]
         except (httpx2.HTTPError, OSError, DecodeError) as error:
-            raise Unavailable(
-                f"the audit stream {self.name} gets no answer: {type(error).__name__}"
-            ) from error
+            said = type(error).__name__
+            raise Unavailable(f"the audit stream {self.name} gets no usable answer: {said}") from error
         rejected = answer.partial_success.rejected_log_records
         if response.status_code != _HTTP_OK or rejected:
             said = f"rejects {rejected} records" if rejected else f"answers {response.status_code}"
