@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Literal
 
 from holdfast.pricing.model import Impossible, Partition, Usage
@@ -28,6 +29,10 @@ _SUBSETS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("output", ("output_reasoning",)),
     ("output", ("output_audio", "output_image")),
 )
+_ALL = attrgetter(*_FIELDS)
+_PARTS = attrgetter(
+    *dict.fromkeys(part for _, parts in _SUBSETS for part in parts), "input_audio", "input_image"
+)
 
 
 def check(usage: Usage) -> list[Impossible]:
@@ -36,8 +41,11 @@ def check(usage: Usage) -> list[Impossible]:
     A part of an unknown whole is not impossible, only unpriceable.
     """
     found: list[Impossible] = []
-    for name in _FIELDS:
-        count = getattr(usage, name)
+    counts = _ALL(usage)
+    known = [count for count in counts if count is not None]
+    if not known or (min(known) >= 0 and max(known) <= LIMIT and not any(_PARTS(usage))):
+        return found  # the common case, quickly: plain counts without parts
+    for name, count in zip(_FIELDS, counts, strict=True):
         if count is None or 0 <= count <= LIMIT:
             continue
         code, word = (NEGATIVE, "is negative") if count < 0 else (ABSURD, "is more than any call can hold")
