@@ -124,3 +124,15 @@ def check_entry(entry: PriceBookEntry) -> None:
             raise Invalid("an instant needs its time zone", where=field)
     if entry.effective_to is not None and entry.effective_to <= entry.effective_from:
         raise Invalid("the end must come after the beginning", where="effective_to")
+
+
+def same_ground(one: PriceBookEntry, other: PriceBookEntry) -> bool:
+    """Whether two living entries begin at one instant for the same provider, model pattern and tier."""
+    return (
+        one.retired_at is None
+        and other.retired_at is None
+        and one.effective_from == other.effective_from
+        and canonical_provider(one.provider) == canonical_provider(other.provider)
+        and one.model_pattern.lower() == other.model_pattern.lower()
+        and canonical_tier(one.service_tier) == canonical_tier(other.service_tier)
+    )
