@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,9 @@ class Usage:
     @property
     def input_total(self) -> int | None:
         """Sum of the known input buckets; None when nothing of the input is known."""
-        known = [n for n in (self.input_uncached, self.input_cache_read, self.input_cache_write) if n is not None]
+        known = [
+            n for n in (self.input_uncached, self.input_cache_read, self.input_cache_write) if n is not None
+        ]
         return sum(known) if known else None
 
 
@@ -63,3 +67,64 @@ class Charge:
     source: str | None
     parts: dict[str, Decimal]
     unknown_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """Something that a usage object cannot truthfully say. `code` is a data-quality event's name."""
+
+    side: Literal["input", "output"]
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A provider's raw usage object in exclusive buckets, with what was wrong with it.
+
+    Where a part exceeds the whole, that side of the usage is None (refused), not a guess.
+    """
+
+    usage: Usage
+    problems: tuple[Impossible, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBookEntry:
+    """One price of a workspace's own: what this model costs here, from when, and who says so.
+
+    `model_pattern` is a model's exact name, or a prefix that ends in `*`. `rates` are amounts per million
+    tokens by bucket (names of `Usage` fields). `effective_to` is exclusive; None is open. `service_tier` None
+    means standard service, `*` any tier. A retired entry prices nothing any more.
+    """
+
+    id: str
+    provider: str
+    model_pattern: str
+    currency: str
+    rates: Mapping[str, Decimal]
+    effective_from: datetime
+    effective_to: datetime | None = None
+    service_tier: str | None = None
+    note: str = ""
+    created_at: datetime | None = None
+    created_by: str | None = None
+    retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one model's tokens cost: the common form of a list price and of a price book entry.
+
+    `bands[i]` are amounts per million tokens by bucket; band i holds where the input total is over
+    `thresholds[i - 1]`. A threshold moves the whole request, not only the tokens above it. `price_ids` run
+    parallel to `bands`. `needs_output` is False for models that write nothing, such as embeddings.
+    """
+
+    currency: str
+    source: str
+    effective_from: datetime | None
+    thresholds: tuple[int, ...]
+    bands: tuple[Mapping[str, Decimal], ...]
+    price_ids: tuple[str, ...]
+    needs_output: bool = True
