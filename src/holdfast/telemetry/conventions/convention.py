@@ -1,0 +1,56 @@
+"""What a convention is: the names it writes, the spans it claims, what kind of work a span of it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from holdfast.telemetry.model import Kind, Span
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeOverride:
+    """How one instrumentation counts tokens where it differs from the OpenTelemetry GenAI rule.
+
+    None leaves the rule as it is: input includes cache reads and writes, output includes reasoning.
+    """
+
+    input_includes_cache: bool | None = None
+    output_includes_reasoning: bool | None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """One span while it is being read: converted values by slot, and the attribute that each came from.
+
+    A slot is a field of Facts (`response_id`), a token count (`usage.input`), a request parameter
+    (`parameters.seed`), a captured text (`content.input_messages`) or a marker of one convention
+    (`marker.openinference`).
+    """
+
+    span: Span
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    quality: list[str] = field(default_factory=list)
+
+
+class Convention(Protocol):
+    """One tracing convention. Stateless; every method is pure."""
+
+    @property
+    def name(self) -> str:
+        """Stored in Facts.convention."""
+
+    @property
+    def aliases(self) -> Mapping[str, tuple[str, ...]]:
+        """Slot -> attribute names of this convention that fill it, the best first."""
+
+    def claims(self, draft: Draft) -> bool:
+        """Whether the span was written in this convention, judged by attributes and scope name alone."""
+
+    def kind(self, draft: Draft) -> Kind:
+        """What the span stands for."""
+
+    def counting(self, draft: Draft) -> ScopeOverride:
+        """How this convention counts tokens on this span."""

@@ -1,0 +1,26 @@
+"""Scopes that count tokens differently from the rule of their convention, as found on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from holdfast.telemetry.conventions.convention import ScopeOverride
+
+BY_SCOPE: Final[Mapping[str, ScopeOverride]] = {
+    # OpenLIT 1.45 hands on Anthropic's own count, which leaves cache reads and writes out; Bedrock likewise.
+    "openlit.instrumentation.anthropic": ScopeOverride(input_includes_cache=False),
+    "openlit.instrumentation.bedrock": ScopeOverride(input_includes_cache=False),
+}
+
+
+def override_for(scope: str, overrides: Mapping[str, ScopeOverride] | None) -> ScopeOverride | None:
+    """The override of a scope or of the nearest dotted prefix of it; the caller's own go first."""
+    for table in (overrides, BY_SCOPE) if overrides else (BY_SCOPE,):
+        name = scope
+        while name:
+            found = table.get(name)
+            if found is not None:
+                return found
+            name = name.rpartition(".")[0]
+    return None
