@@ -1,4 +1,6 @@
-"""How the demo's processes begin and end together: a child dies with its parent, a signal ends each one cleanly."""
+"""How the demo's processes begin and end together: a child dies with its parent, a signal ends each one
+cleanly.
+"""
 
 from __future__ import annotations
 

@@ -2,17 +2,19 @@
 
     python -m demo.model_server --port 8410
 
-What this model and server can do, as measured, is in demo/README.md. The chat template beside this file adds what
-the one inside the weights lacks: the list of tools, and the form in which a call of one is written.
+What this model and server can do, as measured, is in demo/README.md. The chat template beside this file adds
+what the one inside the weights lacks: the list of tools, and the form in which a call of one is written.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import os
 import pathlib
 import time
+from typing import Any
 
 from demo.lifeline import die_with_parent, say, stop_on_signal
 
@@ -30,7 +32,9 @@ def weights() -> pathlib.Path:
     for root in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(pathlib.Path(root).glob("*.gguf")):
             return path
-    raise FileNotFoundError("the demo's model is not installed: run `make .venv/.stamps/demo` in the repository")
+    raise FileNotFoundError(
+        "the demo's model is not installed: run `make .venv/.stamps/demo` in the repository"
+    )
 
 
 class ModelServer:
@@ -39,10 +43,10 @@ class ModelServer:
     def __init__(self, port: int, *, slots: int = 2, threads: int = 1) -> None:
         """Loads the weights and listens on 127.0.0.1:`port` (0 picks a free port). Takes about a second.
 
-        `slots` requests are answered side by side, each with 4,096 tokens of context; `threads` is the number of
-        CPU threads that generate (one, so that the rest of a small machine stays responsive).
+        `slots` requests are answered side by side, each with 4,096 tokens of context; `threads` is the number
+        of CPU threads that generate (one, so that the rest of a small machine stays responsive).
         """
-        import xllamacpp
+        xllamacpp: Any = importlib.import_module("xllamacpp")
 
         params = xllamacpp.CommonParams()
         params.model.path = str(weights())
