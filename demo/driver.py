@@ -1,7 +1,9 @@
 """Sends the sample assistant its traffic: a day's rhythm, bursts, conversations of a few turns.
 
-OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:8400 OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer hf_…"
-\\ OPENAI_BASE_URL=http://127.0.0.1:8410/v1 OPENAI_API_KEY=none python -m demo.driver --control-port 8411
+    python -m demo.driver --control-port 8411
+
+Reads the standard OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS, and OPENAI_BASE_URL and OPENAI_API_KEY (or the
+three HOLDFAST_DEMO_ settings).
 """
 
 from __future__ import annotations
