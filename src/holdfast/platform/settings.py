@@ -19,39 +19,64 @@ class Settings(BaseSettings):
     port: int = Field(8400, description="Port of pages, API and OTLP/HTTP.")
     grpc_port: int = Field(4317, description="Port of OTLP/gRPC; 0 switches it off.")
     gateway_port: int = Field(8401, description="Port of the gateway.")
-    public_url: str = Field("", description="Address that people reach Holdfast at; used in links and for OIDC.")
-    sql_url: str = Field("", description="Control store; empty: SQLite in the data folder. postgresql+psycopg://…")
+    public_url: str = Field(
+        "", description="Address that people reach Holdfast at; used in links and for OIDC."
+    )
+    sql_url: str = Field(
+        "", description="Control store; empty: SQLite in the data folder. postgresql+psycopg://…"
+    )
     columns_url: str = Field("", description="Call store; empty: chDB in the data folder. clickhouse://…")
 
     max_body_bytes: int = Field(32 << 20, description="Largest OTLP request, after decompression.")
     max_attribute_bytes: int = Field(1 << 20, description="Largest attribute value that is kept whole.")
-    max_past_days: int = Field(3660, description="Spans that began longer ago are refused: the sender's clock is off.")
-    max_future_minutes: int = Field(60, description="Spans that begin further ahead are refused: the clock is off.")
-    queue_bytes: int = Field(256 << 20, description="Telemetry that waits for the disk; above this, senders get 503.")
-    min_free_bytes: int = Field(256 << 20, description="Free disk below which telemetry gets 503 and nothing is lost.")
+    max_past_days: int = Field(
+        3660, description="Spans that began longer ago are refused: the sender's clock is off."
+    )
+    max_future_minutes: int = Field(
+        60, description="Spans that begin further ahead are refused: the clock is off."
+    )
+    queue_bytes: int = Field(
+        256 << 20, description="Telemetry that waits for the disk; above this, senders get 503."
+    )
+    min_free_bytes: int = Field(
+        256 << 20, description="Free disk below which telemetry gets 503 and nothing is lost."
+    )
 
     ca_bundle: Path | None = Field(None, description="CA bundle that every outbound connection trusts.")
     proxy: str = Field("", description="Proxy of every outbound HTTP connection.")
-    client_cert: Path | None = Field(None, description="Client certificate (PEM) of every outbound connection.")
+    client_cert: Path | None = Field(
+        None, description="Client certificate (PEM) of every outbound connection."
+    )
     client_key: Path | None = Field(None, description="Its private key (PEM), where it is a file of its own.")
 
-    local_sign_in: bool = Field(True, description="Whether members may sign in with a password or a one-time link.")
+    local_sign_in: bool = Field(
+        True, description="Whether members may sign in with a password or a one-time link."
+    )
     session_hours: int = Field(12, description="Hours after which a browser session ends.")
-    cookie_secure: Literal["auto", "always"] = Field("auto", description="Send cookies over HTTPS only; auto: as served.")
+    cookie_secure: Literal["auto", "always"] = Field(
+        "auto", description="Send cookies over HTTPS only; auto: as served."
+    )
     oidc_issuer: str = Field("", description="OpenID Connect issuer; empty: no OIDC.")
     oidc_client_id: str = Field("", description="Client id at the issuer.")
-    oidc_client_secret: SecretStr = Field(SecretStr(""), description="Client secret, or a reference: env:, file:, vault:.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Client secret, or a reference: env:, file:, vault:."
+    )
     oidc_groups_claim: str = Field("groups", description="Claim that lists a person's groups.")
     oidc_role_map: str = Field(
-        "{}", description='Groups to roles, JSON: {"group": [{"workspace": "…", "role": "viewer", "content": false}]}.'
+        "{}",
+        description='Groups to roles, JSON: {"group": [{"workspace": "…", "role": "viewer", "content": false}]}.',
     )
 
     vault_address: str = Field("", description="HashiCorp Vault, for vault: secret references.")
     vault_token: SecretStr = Field(SecretStr(""), description="Vault token, or a reference (env:, file:).")
-    audit_streams: str = Field("[]", description="Where audit events and checkpoints are streamed to, JSON list.")
+    audit_streams: str = Field(
+        "[]", description="Where audit events and checkpoints are streamed to, JSON list."
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
 
-    demo_base_url: str = Field("", description="OpenAI-compatible endpoint in place of the demo's local model.")
+    demo_base_url: str = Field(
+        "", description="OpenAI-compatible endpoint in place of the demo's local model."
+    )
     demo_api_key: SecretStr = Field(SecretStr(""), description="Key for it.")
     demo_model: str = Field("", description="Model name for it.")
 

@@ -47,7 +47,9 @@ class Select:
     def sql(self) -> str:
         """The statement; its workspace is the parameter `workspace`."""
         parts = [f"SELECT {', '.join(self.columns)} FROM {self.table}{' FINAL' if self.final else ''}"]
-        parts.append("WHERE " + " AND ".join(["workspace = {workspace:String}", *(f"({w})" for w in self.where)]))
+        parts.append(
+            "WHERE " + " AND ".join(["workspace = {workspace:String}", *(f"({w})" for w in self.where)])
+        )
         if self.group_by:
             parts.append("GROUP BY " + ", ".join(self.group_by))
         if self.having:
@@ -59,7 +61,9 @@ class Select:
         if self.limit is not None:
             parts.append(f"LIMIT {int(self.limit)}")
         if self.settings:
-            parts.append("SETTINGS " + ", ".join(f"{name} = {value!r}" for name, value in self.settings.items()))
+            parts.append(
+                "SETTINGS " + ", ".join(f"{name} = {value!r}" for name, value in self.settings.items())
+            )
         return " ".join(parts)
 
 
@@ -76,7 +80,9 @@ class Columns:
             self._lock = _own(folder)
             scratch = folder.parent / "tmp"
             scratch.mkdir(exist_ok=True)
-            tempfile.tempdir = str(scratch)  # the driver hands blocks to the engine through a file: keep it at home
+            tempfile.tempdir = str(
+                scratch
+            )  # the driver hands blocks to the engine through a file: keep it at home
         self._writer: queue.Queue[Any] = queue.Queue()
         self._readers: queue.Queue[Any] = queue.Queue()
         try:
@@ -98,7 +104,9 @@ class Columns:
         try:
             yield client
         except ClickHouseError as error:
-            raise Unavailable(f"the call store could not do this: {str(error)[:400]}", retry_after=5) from error
+            raise Unavailable(
+                f"the call store could not do this: {str(error)[:400]}", retry_after=5
+            ) from error
         except OSError as error:
             raise Unavailable(f"the call store could not be written: {error}", retry_after=30) from error
         finally:
@@ -114,7 +122,9 @@ class Columns:
     def rows(self, workspace: str, query: Select) -> list[tuple[Any, ...]]:
         """The rows of a query in one workspace."""
         with self._lent(self._readers) as client:
-            return list(client.query(query.sql(), parameters={**query.params, "workspace": workspace}).result_rows)
+            return list(
+                client.query(query.sql(), parameters={**query.params, "workspace": workspace}).result_rows
+            )
 
     def dicts(self, workspace: str, query: Select) -> list[dict[str, Any]]:
         """Like `rows`, each row by column name."""
@@ -142,7 +152,9 @@ class Columns:
         if "workspace = {workspace:String}" not in statement:
             raise ValueError("a change names its workspace")
         with self._lent(self._writer) as client:
-            client.command(f"{statement} SETTINGS mutations_sync = 2", parameters={**params, "workspace": workspace})
+            client.command(
+                f"{statement} SETTINGS mutations_sync = 2", parameters={**params, "workspace": workspace}
+            )
 
     def upkeep(self, sql: str) -> None:
         """A statement over whole tables, for Holdfast's own upkeep (backup, optimise); never behind a request."""

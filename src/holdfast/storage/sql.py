@@ -59,7 +59,9 @@ class Transaction:
         """`sqlite` or `postgresql`."""
         return self._connection.dialect.name
 
-    def execute(self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> sa.CursorResult[Any]:
+    def execute(
+        self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
+    ) -> sa.CursorResult[Any]:
         """Runs a statement. Raises Conflict where a unique rule or a foreign key forbids it."""
         try:
             if rows is None:
@@ -104,7 +106,9 @@ class Database:
     @property
     def path(self) -> Path | None:
         """The SQLite file; None on PostgreSQL."""
-        return Path(self.url.database) if self.url.get_backend_name() == "sqlite" and self.url.database else None
+        return (
+            Path(self.url.database) if self.url.get_backend_name() == "sqlite" and self.url.database else None
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -21,7 +21,9 @@ from holdfast.telemetry.store.calls import CallFilter
 router = APIRouter(prefix="/api/v1", tags=["calls"])
 Reader = Annotated[Caller, Depends(caller(Scope.READ))]
 FOREVER = TimeRange(shapes.instant(0), shapes.instant(2**62))
-Values = Annotated[list[str], Field(default_factory=list, description="May be repeated; empty text means unknown.")]
+Values = Annotated[
+    list[str], Field(default_factory=list, description="May be repeated; empty text means unknown.")
+]
 
 
 class CallQuery(BaseModel):
@@ -121,7 +123,9 @@ def list_calls(request: Request, query: Annotated[CallPage, Query()], found: Rea
 def count_calls(request: Request, query: Annotated[CallQuery, Query()], found: Reader) -> Count:
     """How many calls and spans there are, each counted once. Spans heed time, system and environment alone."""
     complete = ingest(request).counter.wait()
-    counted = reads.count(services(request).columns, found.ctx.workspace, chosen(query, found), complete=complete)
+    counted = reads.count(
+        services(request).columns, found.ctx.workspace, chosen(query, found), complete=complete
+    )
     return Count(calls=counted.calls, spans=counted.spans, complete=counted.complete)
 
 
@@ -130,7 +134,7 @@ def export_calls(
     request: Request,
     query: Annotated[CallQuery, Query()],
     found: Reader,
-    format: Annotated[Literal["csv", "jsonl", "parquet"], Query()] = "jsonl",  # noqa: A002
+    format: Annotated[Literal["csv", "jsonl", "parquet"], Query()] = "jsonl",
 ) -> Response:
     """All calls of a filter, as CSV, JSON lines or Parquet."""
     ingest(request).counter.wait()
@@ -158,7 +162,9 @@ def call_facets(
 ) -> dict[str, list[dict[str, Any]]]:
     """The commonest values of dimensions, with the number of calls that have them."""
     made = reads.facets(services(request).columns, found.ctx.workspace, chosen(query, found), name)
-    return {one: [{"value": value or None, "calls": n} for value, n in values] for one, values in made.items()}
+    return {
+        one: [{"value": value or None, "calls": n} for value, n in values] for one, values in made.items()
+    }
 
 
 @router.get("/traces/{trace_id}")
@@ -168,7 +174,9 @@ def one_trace(request: Request, trace_id: str, found: Reader, workspace: str = "
     found_services = services(request)
     view = traces.trace(found_services.columns, found.ctx.workspace, trace_id, found.reach[Scope.READ])
     reach = found.reach.get(Scope.CONTENT)
-    shown = traces.trace_json(view, lambda system, environment: reach is not None and reach.covers(system, environment))
+    shown = traces.trace_json(
+        view, lambda system, environment: reach is not None and reach.covers(system, environment)
+    )
     if traces.shows_content(shown):
         with found_services.database.transaction() as tx:
             actions.open_content(found.ctx, tx, trace_id)

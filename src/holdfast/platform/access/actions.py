@@ -32,7 +32,11 @@ def create_key(
     )
     store.add_key(tx, key, rules.token_hash(text))
     audit.record(
-        ctx, tx, action="key.created", subject=key.id, details={"prefix": key.prefix, "scopes": sorted(scopes), "name": name}
+        ctx,
+        tx,
+        action="key.created",
+        subject=key.id,
+        details={"prefix": key.prefix, "scopes": sorted(scopes), "name": name},
     )
     return key, text
 
@@ -42,4 +46,3 @@ def revoke_key(ctx: Context, tx: Transaction, key: str) -> None:
     if not store.revoke_key(tx, ctx.workspace, key, ctx.now):
         raise NotFound("there is no such API key, or it is revoked already")
     audit.record(ctx, tx, action="key.revoked", subject=key)
-

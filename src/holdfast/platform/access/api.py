@@ -28,7 +28,9 @@ def caller(needed: Scope) -> Callable[[Request], Caller]:
     def identify(request: Request) -> Caller:
         found = identified(request)
         if not found.may(needed):
-            raise Denied(f"this needs the permission {needed.value!r}, which you do not have in this workspace")
+            raise Denied(
+                f"this needs the permission {needed.value!r}, which you do not have in this workspace"
+            )
         return found
 
     return identify
@@ -56,5 +58,7 @@ def by_key(found: Services, text: str) -> Caller:
     if Scope.ADMIN in held:
         held |= set(Scope) - {Scope.CONTENT}
     return Caller(
-        Context(workspace.id, Actor("key", key.id, key.name), now), workspace, {scope: EVERYWHERE for scope in held}
+        Context(workspace.id, Actor("key", key.id, key.name), now),
+        workspace,
+        {scope: EVERYWHERE for scope in held},
     )

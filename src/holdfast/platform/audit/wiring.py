@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from holdfast.kernel.errors import Invalid
 from holdfast.kernel.time import Clock
 from holdfast.platform.audit import reads
@@ -57,3 +59,13 @@ def verify_file_command(path: Path, vkeys: Sequence[str]) -> tuple[int, str]:
     with path.open(encoding="utf-8") as file:
         report = reads.verify_export(file, vkeys)
     return (0 if report.ok else 1), report.describe()
+
+
+def stream_configs(text: str) -> tuple[StreamConfig, ...]:
+    """The streams that the setting HOLDFAST_AUDIT_STREAMS lists, as JSON. Raises Invalid."""
+    try:
+        return tuple(msgspec.convert(msgspec.json.decode(text), list[StreamConfig]))
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise Invalid(
+            f"HOLDFAST_AUDIT_STREAMS is not a JSON list of streams: {error}", where="audit_streams"
+        ) from error

@@ -23,7 +23,10 @@ def ensure_workspace(ctx: Context, tx: Transaction, slug: str) -> Workspace:
     if found is not None:
         return found
     if not _SLUG.fullmatch(slug):
-        raise Invalid("a workspace's short name is lower-case letters, digits and hyphens, 63 at most", where="workspace")
+        raise Invalid(
+            "a workspace's short name is lower-case letters, digits and hyphens, 63 at most",
+            where="workspace",
+        )
     workspace = Workspace(new_id("ws"), slug, slug, "UTC", ctx.now)
     store.add_workspace(tx, workspace)
     made = Context(workspace.id, ctx.actor, ctx.now)
@@ -45,7 +48,13 @@ def register_system(
     regions: tuple[str, ...] = (),
 ) -> System:
     """Registers an AI system, or changes the one with this slug. Raises Invalid where a required part is empty."""
-    given = {"name": name, "purpose": purpose, "owner": owner, "sponsor": sponsor, "escalation_contact": escalation_contact}
+    given = {
+        "name": name,
+        "purpose": purpose,
+        "owner": owner,
+        "sponsor": sponsor,
+        "escalation_contact": escalation_contact,
+    }
     for field in _REQUIRED:
         if not given[field].strip():
             raise Invalid(f"an AI system needs its {field.replace('_', ' ')}", where=field)
@@ -63,7 +72,13 @@ def register_system(
     )
     store.put_system(tx, system)
     details = {**given, "slug": slug, "risk_tier": risk_tier.value, "regions": list(regions)}
-    audit.record(ctx, tx, action="system.changed" if before else "system.registered", subject=system.id, details=details)
+    audit.record(
+        ctx,
+        tx,
+        action="system.changed" if before else "system.registered",
+        subject=system.id,
+        details=details,
+    )
     return system
 
 
@@ -89,4 +104,6 @@ def set_policy(ctx: Context, tx: Transaction, policy: DataPolicy) -> None:
             raise Invalid("days are a whole number from 1 to 36500", where=field)
     store.put_policy(tx, policy)
     details = asdict(policy) | {"redact_kinds": list(policy.redact_kinds)}
-    audit.record(ctx, tx, action="policy.changed", subject=f"policy:{policy.system or 'workspace'}", details=details)
+    audit.record(
+        ctx, tx, action="policy.changed", subject=f"policy:{policy.system or 'workspace'}", details=details
+    )

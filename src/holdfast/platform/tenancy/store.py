@@ -126,7 +126,10 @@ def environments_of(tx: Transaction, workspace: str) -> list[Environment]:
 
 
 def put_policy(tx: Transaction, policy: DataPolicy) -> None:
-    values = asdict(policy) | {"capture": policy.capture.value, "redact_kinds": json.dumps(policy.redact_kinds)}
+    values = asdict(policy) | {
+        "capture": policy.capture.value,
+        "redact_kinds": json.dumps(policy.redact_kinds),
+    }
     tx.upsert(data_policies, values, key=["workspace", "system"])
 
 
@@ -147,5 +150,3 @@ def _policy(row: Any) -> DataPolicy:
 def policies_of(tx: Transaction, workspace: str) -> dict[str, DataPolicy]:
     """By system slug; the workspace's own under the empty string, where one was set."""
     return {row.system: _policy(row) for row in tx.execute(tx.select(data_policies, workspace))}
-
-

@@ -145,7 +145,11 @@ def _fill(point: MetricPoint, wire: Any, which: str) -> None:
         point.bounds, point.bucket_counts = tuple(wire.explicit_bounds), tuple(wire.bucket_counts)
     else:
         point.bucket_counts = tuple(wire.positive.bucket_counts)
-        point.attributes |= {"otel.scale": wire.scale, "otel.offset": wire.positive.offset, "otel.zeros": wire.zero_count}
+        point.attributes |= {
+            "otel.scale": wire.scale,
+            "otel.offset": wire.positive.offset,
+            "otel.zeros": wire.zero_count,
+        }
 
 
 _JSON_KINDS = {

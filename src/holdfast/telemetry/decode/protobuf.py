@@ -62,7 +62,11 @@ def span(wire: Any, scope_name: str, scope_version: str, resource: Attributes) -
         resource,
         [SpanEvent(event.name, event.time_unix_nano, attributes(event.attributes)) for event in wire.events],
         [
-            {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": attributes(link.attributes)}
+            {
+                "trace_id": link.trace_id.hex(),
+                "span_id": link.span_id.hex(),
+                "attributes": attributes(link.attributes),
+            }
             for link in wire.links
         ],
         wire.trace_state,
@@ -106,7 +110,9 @@ def _parse(message: Any, body: bytes) -> Any:
     try:
         return message.FromString(body)
     except DecodeError as error:
-        raise Invalid(f"the body is not an OTLP {message.DESCRIPTOR.name} in protobuf: {error}", where="body") from error
+        raise Invalid(
+            f"the body is not an OTLP {message.DESCRIPTOR.name} in protobuf: {error}", where="body"
+        ) from error
 
 
 def _salvage(body: bytes) -> tuple[list[Span], list[Rejected]]:
@@ -118,7 +124,9 @@ def _salvage(body: bytes) -> tuple[list[Span], list[Rejected]]:
             resource = attributes(Resource.FromString(resource_bytes).attributes)
         except DecodeError:
             count = sum(len(list(_fields(scope_spans, 2))) for scope_spans in _fields(resource_spans, 2))
-            rejected += [Rejected("resource", "its resource attributes are not valid protobuf text (UTF-8)")] * count
+            rejected += [
+                Rejected("resource", "its resource attributes are not valid protobuf text (UTF-8)")
+            ] * count
             continue
         for scope_spans in _fields(resource_spans, 2):
             name, version = _scope(b"".join(_fields(scope_spans, 1)))

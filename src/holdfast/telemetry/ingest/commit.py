@@ -139,7 +139,11 @@ class Committer:
                 events.insert(self._columns, [batch.events for batch, _ in group], sequence)
             except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
                 log.warning("a commit of %d rows failed: %s", len(rows), error)
-                failure = error if isinstance(error, Unavailable) else Unavailable("the call store failed", retry_after=5)
+                failure = (
+                    error
+                    if isinstance(error, Unavailable)
+                    else Unavailable("the call store failed", retry_after=5)
+                )
                 for _, future in group:
                     future.set_exception(failure)
                 continue
@@ -154,7 +158,9 @@ class Committer:
         try:
             self._on_commit(sequence, rows)
         except Exception:
-            log.exception("counting did not take over commit %d; it is done again at the next start", sequence)
+            log.exception(
+                "counting did not take over commit %d; it is done again at the next start", sequence
+            )
 
     def _store_spans(self, rows: Sequence[SpanRow], sequence: int) -> dict[int, Rejected]:
         """Stores all rows; where the driver cannot encode one, finds it by halving and refuses only that one."""
@@ -164,7 +170,9 @@ class Committer:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a row contains, the others are stored
             if len(rows) == 1:
-                return {id(rows[0]): Rejected(name(rows[0].span), f"its values cannot be stored: {error}"[:300])}
+                return {
+                    id(rows[0]): Rejected(name(rows[0].span), f"its values cannot be stored: {error}"[:300])
+                }
             half = len(rows) // 2
             return {**self._store_spans(rows[:half], sequence), **self._store_spans(rows[half:], sequence)}
         return {}

@@ -193,7 +193,7 @@ class Counter:
         for (workspace, trace_id), trace in touched.items():
             if not trace.made and not any(o.facts.kind.is_call for o in trace.observations.values()):
                 continue
-            groups = resolve(list(trace.observations.values()))
+            groups = resolve(list(trace.observations.values()), {})
             starts: dict[str, int] = {}
             for group in groups:
                 call = self._call(workspace, trace_id, group, sequence)
@@ -211,15 +211,15 @@ class Counter:
 
     def _call(self, workspace: str, trace_id: str, group: Group, sequence: int) -> Call:
         return Call(
-            id=group.span_ids[0],
+            id=group.span_id,
             trace_id=trace_id,
-            span_id=group.span_ids[0],
+            span_id=group.span_id,
             start_ns=group.start_ns,
             duration_ns=max(group.end_ns - group.start_ns, 0),
             error=group.error,
             facts=group.facts,
             charge=self._price(workspace, group.facts, group.start_ns),
-            observations=group.span_ids,
+            observations=group.observations,
             sequence=sequence,
         )
 

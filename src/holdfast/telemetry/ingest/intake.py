@@ -71,7 +71,9 @@ class Intake:
         now = self._clock()
         limits = self._limits()
         if signal == "traces":
-            decode: Callable[[bytes], tuple[list[Span], list[Rejected]]] = json.traces if is_json else protobuf.traces
+            decode: Callable[[bytes], tuple[list[Span], list[Rejected]]] = (
+                json.traces if is_json else protobuf.traces
+            )
             found, unreadable = decode(body)
             admission = admit(found, limits)
             batch = Batch(prepare.rows(workspace, admission.spans, self._policies, now))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from holdfast.telemetry.conventions.content import is_content, is_content_event
+from holdfast.telemetry.conventions.content import is_content
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Span
@@ -65,6 +65,6 @@ def rows(workspace: str, spans: Sequence[Span], policies: Policies, now: datetim
 
 def instant(nanoseconds: int) -> datetime:
     """A UTC instant of Unix nanoseconds, to the microsecond."""
-    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).replace(microsecond=nanoseconds // 1000 % 1_000_000)
-
-
+    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).replace(
+        microsecond=nanoseconds // 1000 % 1_000_000
+    )

@@ -9,14 +9,23 @@ from typing import Any
 
 import msgspec
 
+from holdfast.platform.tenancy.model import CaptureMode
 from holdfast.telemetry.conventions.content import is_content
 from holdfast.telemetry.decode.events import LogRecord, MetricPoint
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Attributes, Rejected
 from holdfast.telemetry.rules.admission import Limits
-from holdfast.telemetry.rules.capture import CAPTURED, NONE, OFF, REDACTED, UNSAMPLED, CapturePlan, redacted, sampled
+from holdfast.telemetry.rules.capture import (
+    CAPTURED,
+    NONE,
+    OFF,
+    REDACTED,
+    UNSAMPLED,
+    CapturePlan,
+    redacted,
+    sampled,
+)
 from holdfast.telemetry.store.events import EventRows
-from holdfast.platform.tenancy.model import CaptureMode
 from holdfast.telemetry.store.spans import encode
 
 _DAY = 86_400
@@ -26,7 +35,9 @@ EVALUATION = "gen_ai.evaluation.result"
 
 def key_of(*parts: Any) -> int:
     """A 128-bit key of plain values, the same in every process."""
-    return int.from_bytes(hashlib.blake2b(msgspec.json.encode(parts, order="sorted"), digest_size=16).digest())
+    return int.from_bytes(
+        hashlib.blake2b(msgspec.json.encode(parts, order="sorted"), digest_size=16).digest()
+    )
 
 
 def _dimension(attributes: Attributes, resource: Attributes, *names: str) -> str:
@@ -75,9 +86,13 @@ def log_rows(
         policy, plan = policies.of(workspace, system)
         seconds = record.at_ns // 1_000_000_000
         expires = min(seconds + policy.span_days * _DAY, _LAST)
-        key = key_of(record.at_ns, record.trace_id, record.span_id, event_name, record.body, attributes, resource)
+        key = key_of(
+            record.at_ns, record.trace_id, record.span_id, event_name, record.body, attributes, resource
+        )
         if event_name == EVALUATION:
-            rows.evaluations.append(_evaluation(workspace, key, record, system, environment, plan, now, expires))
+            rows.evaluations.append(
+                _evaluation(workspace, key, record, system, environment, plan, now, expires)
+            )
             continue
         plain, content, state = _log_content(record, plan)
         rows.log_records.append(

@@ -42,6 +42,11 @@ def start(settings: Settings, clock: Clock, database: Database, columns: Columns
     folder = Path(settings.data)
     folder.mkdir(parents=True, exist_ok=True)
     committer = Committer(
-        columns, folder, settings.queue_bytes, settings.min_free_bytes, counter.note, spans.last_sequence(columns)
+        columns,
+        folder,
+        settings.queue_bytes,
+        settings.min_free_bytes,
+        counter.note,
+        spans.last_sequence(columns),
     )
     return Ingest(Intake(committer, policies, settings, clock), counter, committer, policies, prices)

@@ -11,7 +11,6 @@ from holdfast.kernel.errors import Invalid, NotFound
 from holdfast.kernel.page import Page, decode_cursor, encode_cursor
 from holdfast.platform.access.model import Reach
 from holdfast.storage.columns import Columns
-from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads.shapes import call_json
 from holdfast.telemetry.store import calls as call_store
 from holdfast.telemetry.store import spans as span_store
@@ -52,7 +51,12 @@ def reachable(filters: CallFilter, reach: Reach, *, content: bool) -> CallFilter
 
 
 def calls(
-    columns: Columns, workspace: str, filters: CallFilter, limit: int, cursor: str | None = None, order: str = "time"
+    columns: Columns,
+    workspace: str,
+    filters: CallFilter,
+    limit: int,
+    cursor: str | None = None,
+    order: str = "time",
 ) -> Page[dict[str, Any]]:
     """Calls by a filter, as `call_json` shows them. Raises Invalid on a bad limit, order or cursor."""
     if not 1 <= limit <= MOST_LISTED:
@@ -87,7 +91,9 @@ def facets(
     for name in names:
         others = {column: values for column, values in filters.equals.items() if column != name}
         if name not in FILTER_NAMES:
-            raise Invalid(f"there is no dimension {name[:40]!r}; there are {', '.join(FILTER_NAMES)}", where="name")
+            raise Invalid(
+                f"there is no dimension {name[:40]!r}; there are {', '.join(FILTER_NAMES)}", where="name"
+            )
         found[name] = call_store.facet(columns, workspace, replace(filters, equals=others), name, limit)
     return found
 
@@ -122,7 +128,9 @@ def count(columns: Columns, workspace: str, filters: CallFilter, *, complete: bo
     )
 
 
-def iterate(columns: Columns, workspace: str, filters: CallFilter, size: int = 5000) -> Iterator[dict[str, Any]]:
+def iterate(
+    columns: Columns, workspace: str, filters: CallFilter, size: int = 5000
+) -> Iterator[dict[str, Any]]:
     """Every call of a filter, the latest first, read page by page, as `call_json` shows them."""
     after: tuple[Any, str] | None = None
     while True:

@@ -21,7 +21,17 @@ def call_json(row: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": row["id"], "trace_id": row["trace_id"], "span_id": row["span_id"]}
     shown["started_at"] = iso(instant(start_ns))
     shown["duration_ms"] = row["duration_ns"] / 1e6
-    for name in ("system", "environment", "route", "agent", "tenant", "user", "session", "release", "feature"):
+    for name in (
+        "system",
+        "environment",
+        "route",
+        "agent",
+        "tenant",
+        "user",
+        "session",
+        "release",
+        "feature",
+    ):
         shown[name] = row[name] or None
     for name in ("provider", "request_model", "response_model", "operation", "response_id", "service_tier"):
         shown[name] = row[name] or None
@@ -42,7 +52,9 @@ def call_json(row: dict[str, Any]) -> dict[str, Any]:
         "cost_source": row["cost_source"] or None,
         "cost_unknown_reason": row["cost_unknown_reason"] or None,
         "price_id": row["price_id"] or None,
-        "price_effective_from": iso(aware(row["price_effective_from"])) if row["price_effective_from"] else None,
+        "price_effective_from": iso(aware(row["price_effective_from"]))
+        if row["price_effective_from"]
+        else None,
         "finish_reasons": list(row["finish_reasons"]),
         "refusal": row["refusal"],
         "parameters": json.loads(row["parameters"]) if row["parameters"] else {},

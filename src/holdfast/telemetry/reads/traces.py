@@ -10,7 +10,7 @@ from holdfast.kernel.errors import NotFound
 from holdfast.kernel.time import iso
 from holdfast.platform.access.model import Reach
 from holdfast.storage.columns import Columns
-from holdfast.telemetry.conventions.content import is_content, is_content_event
+from holdfast.telemetry.conventions.content import is_content
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.model import Facts
 from holdfast.telemetry.reads.shapes import call_json, instant
@@ -60,7 +60,9 @@ def trace_json(view: TraceView, may_read_content: Callable[[str, str], bool]) ->
     """A trace as the API shows it; content only where `may_read_content(system, environment)` says so."""
     return {
         "trace_id": view.trace_id,
-        "spans": [span_json(one, may_read_content(one.stored.system, one.stored.environment)) for one in view.spans],
+        "spans": [
+            span_json(one, may_read_content(one.stored.system, one.stored.environment)) for one in view.spans
+        ],
         "calls": view.calls,
         "evaluations": [{**row, "at": str(row["at"])} for row in view.evaluations],
     }

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
+from google.protobuf.duration_pb2 import Duration  # type: ignore[attr-defined]
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
@@ -36,7 +36,9 @@ CODES: tuple[tuple[type[HoldfastError], Any], ...] = (
 def _handler(signal: str, intake: Intake, keys: Keys) -> Callable[[bytes, Any], Awaitable[bytes]]:
     async def export(body: bytes, context: Any) -> bytes:
         try:
-            headers = {name.lower(): value for name, value in context.invocation_metadata() if isinstance(value, str)}
+            headers = {
+                name.lower(): value for name, value in context.invocation_metadata() if isinstance(value, str)
+            }
             key = keys.check(bearer(headers), Scope.INGEST)
             if len(body) > intake.max_body_bytes:
                 raise too_large(intake.max_body_bytes)
@@ -50,7 +52,9 @@ def _handler(signal: str, intake: Intake, keys: Keys) -> Callable[[bytes, Any], 
             await _abort(context, error)
         except Exception:
             log.exception("an OTLP/gRPC request could not be handled")
-            await _abort(context, Unavailable("Holdfast could not handle this request; send it again", retry_after=5))
+            await _abort(
+                context, Unavailable("Holdfast could not handle this request; send it again", retry_after=5)
+            )
         raise AssertionError("abort does not return")
 
     return export

@@ -67,7 +67,9 @@ class OtlpHttp:
     async def __call__(self, scope: Scoped, receive: Receive, send: Send) -> None:
         """Answers one request to one of PATHS."""
         signal = PATHS[scope["path"]]
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         content_type = headers.get("content-type", "").split(";")[0].strip().lower()
         answer_type = JSON if content_type == JSON else PROTOBUF
         try:
@@ -88,7 +90,9 @@ class OtlpHttp:
             return
         except HoldfastError as error:
             status = 400 if isinstance(error, Invalid) else error.status
-            await _respond(send, status, answer_type, problem(status, error.detail, answer_type), error.retry_after)
+            await _respond(
+                send, status, answer_type, problem(status, error.detail, answer_type), error.retry_after
+            )
         except Exception:
             log.exception("an OTLP request could not be handled")
             detail = "Holdfast could not handle this request; nothing of it was acknowledged, send it again"
@@ -127,7 +131,9 @@ def _declared_size(headers: dict[str, str], limit: int) -> int:
 
 def too_large(limit: int) -> TooLarge:
     """The error for a request over the limit."""
-    return TooLarge(f"the request is over {limit} bytes: send smaller batches, or raise HOLDFAST_MAX_BODY_BYTES")
+    return TooLarge(
+        f"the request is over {limit} bytes: send smaller batches, or raise HOLDFAST_MAX_BODY_BYTES"
+    )
 
 
 def gunzip(body: bytes, limit: int) -> bytes:
@@ -173,7 +179,9 @@ def problem(status: int, detail: str, content_type: str) -> bytes:
     return bytes(Status(code=code, message=detail).SerializeToString())
 
 
-async def _respond(send: Send, status: int, content_type: str, body: bytes, retry_after: int | None = None) -> None:
+async def _respond(
+    send: Send, status: int, content_type: str, body: bytes, retry_after: int | None = None
+) -> None:
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
     if status == 503 or retry_after is not None:
         headers.append((b"retry-after", str(retry_after or 5).encode()))

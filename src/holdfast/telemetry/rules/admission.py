@@ -46,7 +46,9 @@ def admit(spans: Sequence[Span], limits: Limits) -> Admission:
         earlier = seen.setdefault(key, span)
         if earlier is not span:
             if earlier != span:
-                result.rejected.append(Rejected(name(span), "another span in this request has the same id; ids are unique"))
+                result.rejected.append(
+                    Rejected(name(span), "another span in this request has the same id; ids are unique")
+                )
             continue
         oversized = trim(span, limits.max_attribute_bytes)
         if oversized:

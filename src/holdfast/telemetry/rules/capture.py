@@ -56,7 +56,9 @@ def capture(span: Span, plan: CapturePlan, is_content: Callable[[str], bool]) ->
     for index, event in enumerate(span.events):
         plain: Attributes = {}
         for key, value in event.attributes.items():
-            if is_content(key) or (is_content(event.name) and key not in ("gen_ai.system", "gen_ai.provider.name")):
+            if is_content(key) or (
+                is_content(event.name) and key not in ("gen_ai.system", "gen_ai.provider.name")
+            ):
                 event_content.setdefault(str(index), {})[key] = value
             else:
                 plain[key] = value

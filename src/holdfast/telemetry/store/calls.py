@@ -30,7 +30,15 @@ USAGE = {
     "output_image_tokens": "output_image",
 }
 DIMENSIONS = ("system", "environment", "route", "agent", "tenant", "user", "session", "release", "feature")
-FACTS = ("provider", "request_model", "response_model", "operation", "error_type", "response_id", "service_tier")
+FACTS = (
+    "provider",
+    "request_model",
+    "response_model",
+    "operation",
+    "error_type",
+    "response_id",
+    "service_tier",
+)
 FINAL = {"do_not_merge_across_partitions_select_final": 1}
 _SCALE = Decimal(1).scaleb(-15)
 _NO_USAGE = Usage()
@@ -65,7 +73,9 @@ def _row(row: CallRow) -> dict[str, Any]:
         "ttft_ms": facts.ttft_ms,
         "cost_amount": None if charge.amount is None else charge.amount.quantize(_SCALE),
         "cost_currency": charge.currency if charge.amount is not None else "",
-        "cost_parts": msgspec.json.encode({k: str(v) for k, v in charge.parts.items()}).decode() if charge.parts else "",
+        "cost_parts": msgspec.json.encode({k: str(v) for k, v in charge.parts.items()}).decode()
+        if charge.parts
+        else "",
         "cost_source": charge.source or "",
         "cost_unknown_reason": charge.unknown_reason or "",
         "price_id": charge.price_id or "",
@@ -130,7 +140,9 @@ class CallFilter:
     text: str = ""
     min_duration_ms: float | None = None
     search_content: bool = False
-    pairs: tuple[tuple[str, str], ...] = ()  # only these (system, environment), empty text meaning any; none: no limit
+    pairs: tuple[
+        tuple[str, str], ...
+    ] = ()  # only these (system, environment), empty text meaning any; none: no limit
 
 
 FILTERS = (
@@ -173,14 +185,20 @@ def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
         "started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')",
         "started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')",
     ]
-    params: dict[str, Any] = {"start_ns": nanoseconds(filters.within.start), "end_ns": nanoseconds(filters.within.end)}
+    params: dict[str, Any] = {
+        "start_ns": nanoseconds(filters.within.start),
+        "end_ns": nanoseconds(filters.within.end),
+    }
     for number, (column, allowed) in enumerate(filters.equals.items()):
         key = f"v{number}"
         if column in FILTERS:
             clauses.append(f"{column} IN {{{key}:Array(String)}}")
             params[key] = list(allowed)
         elif column in FLAGS:
-            wanted = [f"{column} IS NULL" if v == "" else f"{column} = {'true' if v == 'true' else 'false'}" for v in allowed]
+            wanted = [
+                f"{column} IS NULL" if v == "" else f"{column} = {'true' if v == 'true' else 'false'}"
+                for v in allowed
+            ]
             clauses.append(" OR ".join(wanted))
         elif column == "finish_reason":
             clauses.append(f"hasAny(finish_reasons, {{{key}:Array(String)}})")
@@ -196,8 +214,11 @@ def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
     if filters.pairs:
         either = []
         for number, (system, environment) in enumerate(filters.pairs):
-            parts = [f"{column} = {{{column}{number}:String}}" for column, value in
-                     (("system", system), ("environment", environment)) if value]
+            parts = [
+                f"{column} = {{{column}{number}:String}}"
+                for column, value in (("system", system), ("environment", environment))
+                if value
+            ]
             params |= {f"system{number}": system, f"environment{number}": environment}
             either.append("(" + (" AND ".join(parts) or "true") + ")")
         clauses.append(" OR ".join(either))
@@ -240,7 +261,12 @@ LISTED = (
 
 
 def listed(
-    columns: Columns, workspace: str, filters: CallFilter, limit: int, after: tuple[Any, str] | None, order: str = "time"
+    columns: Columns,
+    workspace: str,
+    filters: CallFilter,
+    limit: int,
+    after: tuple[Any, str] | None,
+    order: str = "time",
 ) -> list[dict[str, Any]]:
     """Calls by a filter, the latest first (or the slowest, the dearest); `after` is the key of the last one seen."""
     clauses, params = where(filters)
@@ -256,7 +282,9 @@ def listed(
         clauses.append(f"({key} < {value}) OR ({key} = {value} AND id < {{after_id:String}})")
         params |= {"after_key": after[0], "after_id": after[1]}
     ordering = [f"{key} DESC", "id DESC"]
-    query = Select("calls", LISTED, clauses, params, order_by=ordering, limit=limit, final=True, settings=FINAL)
+    query = Select(
+        "calls", LISTED, clauses, params, order_by=ordering, limit=limit, final=True, settings=FINAL
+    )
     return columns.dicts(workspace, query)
 
 
@@ -277,13 +305,21 @@ def of_trace(columns: Columns, workspace: str, trace_id: str) -> list[dict[str, 
 def count(columns: Columns, workspace: str, filters: CallFilter) -> int:
     """How many calls a filter finds, each counted once."""
     clauses, params = where(filters)
-    return int(columns.rows(workspace, Select("calls", ["count()"], clauses, params, final=True, settings=FINAL))[0][0])
+    return int(
+        columns.rows(workspace, Select("calls", ["count()"], clauses, params, final=True, settings=FINAL))[0][
+            0
+        ]
+    )
 
 
-def facet(columns: Columns, workspace: str, filters: CallFilter, column: str, limit: int) -> list[tuple[str, int]]:
+def facet(
+    columns: Columns, workspace: str, filters: CallFilter, column: str, limit: int
+) -> list[tuple[str, int]]:
     """The commonest values of a column among the calls of a filter, with their counts."""
     clauses, params = where(filters)
-    shown = {"finish_reason": "arrayJoin(finish_reasons)", "quality": "arrayJoin(quality)"}.get(column, column)
+    shown = {"finish_reason": "arrayJoin(finish_reasons)", "quality": "arrayJoin(quality)"}.get(
+        column, column
+    )
     if column in FLAGS:
         shown = f"ifNull(toString({column}), '')"
     query = Select(
@@ -320,7 +356,9 @@ def histogram(
         settings=FINAL,
     )
     rows = columns.rows(workspace, query)
-    return [(bucket if bucket.tzinfo else bucket.replace(tzinfo=UTC), int(n), int(bad)) for bucket, n, bad in rows]
+    return [
+        (bucket if bucket.tzinfo else bucket.replace(tzinfo=UTC), int(n), int(bad)) for bucket, n, bad in rows
+    ]
 
 
 def exported(columns: Columns, workspace: str, filters: CallFilter, format_name: str) -> bytes:
@@ -328,6 +366,12 @@ def exported(columns: Columns, workspace: str, filters: CallFilter, format_name:
     clauses, params = where(filters)
     names = [name for name in LISTED if not name.startswith("toUnix")]
     query = Select(
-        "calls", ["workspace", "started_at", *names], clauses, params, order_by=["started_at", "id"], final=True, settings=FINAL
+        "calls",
+        ["workspace", "started_at", *names],
+        clauses,
+        params,
+        order_by=["started_at", "id"],
+        final=True,
+        settings=FINAL,
     )
     return columns.formatted(workspace, query, format_name)

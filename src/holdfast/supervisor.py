@@ -1,0 +1,178 @@
+"""`holdfast up`: starts the core, and the demo beside it, as processes that live and end together."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from holdfast.commands import create_key
+from holdfast.platform.settings import Settings
+
+READY_SECONDS = 120.0
+REPOSITORY = Path(__file__).resolve().parents[2]
+_PR_SET_PDEATHSIG = 1
+
+
+def say(text: str) -> None:
+    """One line for the person at the terminal."""
+    print(f"holdfast: {text}", flush=True)
+
+
+def die_with(parent: int) -> Callable[[], None]:
+    """For a child before it runs: it is killed when its parent dies, so that nothing stays behind."""
+    libc = ctypes.CDLL(None)
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
+class Processes:
+    """The children, ended in the reverse order of their start."""
+
+    def __init__(self) -> None:
+        self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def start(self, name: str, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+        """Starts one in a session of its own: the terminal's Ctrl-C comes to us alone."""
+        child = subprocess.Popen(
+            arguments,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+            preexec_fn=die_with(os.getpid()),
+        )
+        self._children.append((name, child))
+
+    def ended(self) -> tuple[str, int] | None:
+        """The first child that ended by itself, and its status."""
+        for name, child in self._children:
+            status = child.poll()
+            if status is not None:
+                return name, status
+        return None
+
+    def end(self) -> None:
+        """Asks each to end, waits, and makes those end that do not."""
+        for _, child in reversed(self._children):
+            if child.poll() is None:
+                child.terminate()
+            try:
+                child.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def supervise(settings: Settings, *, demo: bool, grpc_given: bool) -> int:
+    """Runs until told to stop or a child ends by itself; returns the exit code."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    processes = Processes()
+    environment = dict(os.environ)  # noqa: TID251 - handed to the children as it is
+    try:
+        say(f"starting in {settings.data.resolve()} …")
+        processes.start("core", _core(settings, grpc_given), environment, Path.cwd())
+        if not _until_ready(settings, processes, stop):
+            return 0 if stop.is_set() else 1
+        _greet(settings)
+        if demo:
+            _start_demo(settings, processes, environment)
+        while not stop.wait(0.3):
+            ended = processes.ended()
+            if ended is not None:
+                say(f"the {ended[0]} ended with status {ended[1]}; stopping the rest")
+                return 1
+        say("stopping …")
+        return 0
+    finally:
+        processes.end()
+        say("stopped")
+
+
+def _core(settings: Settings, grpc_given: bool) -> list[str]:
+    arguments = [sys.executable, "-m", "holdfast", "serve", "--data", str(settings.data.resolve())]
+    arguments += [
+        "--port",
+        str(settings.port),
+        "--host",
+        settings.host,
+        "--gateway-port",
+        str(settings.gateway_port),
+    ]
+    if grpc_given:
+        arguments += ["--grpc-port", str(settings.grpc_port)]
+    return arguments
+
+
+def _until_ready(settings: Settings, processes: Processes, stop: threading.Event) -> bool:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and not stop.is_set():
+        if processes.ended() is not None:
+            say("the core did not start; its last lines above say why")
+            return False
+        try:
+            with urllib.request.urlopen(f"http://{settings.host}:{settings.port}/readyz", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            stop.wait(0.1)
+    return False
+
+
+def _greet(settings: Settings) -> None:
+    say(f"open {settings.base_url}")
+
+
+def demo_ports() -> tuple[int, int]:
+    """Two free loopback ports, for the model and for the demo's control door."""
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+def _start_demo(settings: Settings, processes: Processes, environment: dict[str, str]) -> None:
+    if not (REPOSITORY / "demo" / "run.py").is_file():
+        say("the demo comes with the repository, not with the installed package: clone it and use make run")
+        return
+    folder = settings.data.resolve() / "demo"
+    folder.mkdir(exist_ok=True)
+    key_file = folder / "key"
+    if not key_file.exists():
+        text = create_key(settings, "demo", "ingest", "Demo application")
+        key_file.touch(mode=0o600)
+        key_file.write_text(text)
+    model_port, control_port = demo_ports()
+    (folder / "control.port").write_text(str(control_port))
+    say("starting the demo: a local language model and an application that talks to it …")
+    arguments = [
+        sys.executable,
+        "-m",
+        "demo.run",
+        "--otlp-endpoint",
+        f"http://{settings.host}:{settings.port}",
+    ]
+    arguments += [
+        "--control-port",
+        str(control_port),
+        "--model-port",
+        str(model_port),
+        "--data",
+        str(folder.parent),
+    ]
+    headers = f"authorization=Bearer%20{key_file.read_text()}"
+    processes.start("demo", arguments, {**environment, "OTEL_EXPORTER_OTLP_HEADERS": headers}, REPOSITORY)
