@@ -31,7 +31,9 @@ def decode_cursor(cursor: str, kinds: tuple[type, ...]) -> tuple[str | int, ...]
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error, UnicodeDecodeError) as error:
-        raise Invalid("this cursor was not given out here; start from the first page", where="cursor") from error
+        raise Invalid(
+            "this cursor was not given out here; start from the first page", where="cursor"
+        ) from error
     if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
         raise Invalid("this cursor belongs to another list; start from the first page", where="cursor")
     return tuple(key)

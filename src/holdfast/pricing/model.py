@@ -33,7 +33,9 @@ class Usage:
     @property
     def input_total(self) -> int | None:
         """Sum of the known input buckets; None when nothing of the input is known."""
-        known = [n for n in (self.input_uncached, self.input_cache_read, self.input_cache_write) if n is not None]
+        known = [
+            n for n in (self.input_uncached, self.input_cache_read, self.input_cache_write) if n is not None
+        ]
         return sum(known) if known else None
 
 

@@ -1,0 +1,1 @@
+"""Decisions of telemetry: which observations are one call, and what each data-quality code means."""
