@@ -117,9 +117,7 @@ def main(instrumentation: str, url: str, endpoint: str | None = None, *headers: 
     instrumentor = INSTRUMENTORS[instrumentation]
     if instrumentor is not None:
         getattr(import_module(instrumentor[0]), instrumentor[1])().instrument()
-    scenarios = (
-        openai_scenarios(url) if instrumentation.endswith("openai") else anthropic_scenarios(url)
-    )
+    scenarios = openai_scenarios(url) if instrumentation.endswith("openai") else anthropic_scenarios(url)
     tracer = trace.get_tracer("sample.app")
     for name, request in scenarios.items():
         where = {"holdfast.route": name, "session.id": f"session-{name}"}

@@ -14,7 +14,7 @@ from holdfast.telemetry.model import Attributes, Content, Kind, SpanEvent
 
 MALFORMED: Final = "content.malformed_json"
 
-CONTENT_ATTRIBUTES: Final = frozenset(name for name, alias in TABLE.items() if alias.slot.startswith("content.")) | {
+CONTENT_ATTRIBUTES: Final = frozenset(name for name, alias in TABLE.items() if alias.group == "content") | {
     "input.images",
     "input.documents",
     "output.images",
@@ -164,36 +164,36 @@ def read_content(draft: Draft, kind: Kind) -> Found | None:
     """All captured content of a span, or None when nothing was captured. Never raises."""
     found = Found()
     span = draft.span
-    _from_slots(found, draft.values)
-    families = flattened.families(span.attributes.keys() - TABLE.keys())
+    _from_slots(found, draft.content)
+    families = flattened.families(draft.unknown) if draft.unknown else None
     if families:
         _from_families(found, span.attributes, families)
     if span.events:
         _from_events(found, span.events)
-    _from_raw(found, draft.values, kind)
+    _from_raw(found, draft.content, kind)
     return found if found.any else None
 
 
 def _from_slots(found: Found, values: dict[str, Any]) -> None:
     """Attributes of today's conventions."""
     get = values.get
-    if (value := get("content.system_instructions")) is not None:
+    if (value := get("system_instructions")) is not None:
         instructions = found.structured(value, "system")
         found.put("system_instructions", [part for message in instructions for part in message["parts"]])
-    if (value := get("content.input_messages")) is not None:
+    if (value := get("input_messages")) is not None:
         found.put("input_messages", found.structured(value, "user"))
-    if (value := get("content.output_messages")) is not None:
+    if (value := get("output_messages")) is not None:
         answers = found.structured(value, "assistant")
         found.put("output_messages", answers)
         _note_finish(found, answers)
-    if (value := get("content.tool_definitions")) is not None:
+    if (value := get("tool_definitions")) is not None:
         found.put("tool_definitions", _definitions(found, value))
     for name in ("tool_arguments", "tool_result"):
-        if (value := get(f"content.{name}")) is not None:
+        if (value := get(name)) is not None:
             found.put(name, found.loose(value))
-    if (value := get("content.query")) is not None:
+    if (value := get("query")) is not None:
         found.put("query", as_text(value))
-    if (value := get("content.documents")) is not None:
+    if (value := get("documents")) is not None:
         found.put("documents", _documents(found.loose(value)))
 
 
@@ -260,13 +260,19 @@ def _from_events(found: Found, events: Iterable[SpanEvent]) -> None:
         elif event.name == "gen_ai.content.completion" and get("gen_ai.completion") is not None:
             outputs += found.structured(get("gen_ai.completion"), "assistant")
         elif event.name == "gen_ai.client.inference.operation.details":
-            _from_slots(found, {alias.slot: v for k, v in event.attributes.items() if (alias := TABLE.get(k))})
+            _from_slots(found, _details(event))
         elif event.name in ("db.query.result", "db.search.result"):
             fields = {name[len(event.name) + 1 :]: value for name, value in event.attributes.items()}
             documents.append(flattened.document(fields))
     found.put("input_messages", inputs or None)
     found.put("output_messages", outputs or None)
     found.put("documents", documents or None)
+
+
+def _details(event: SpanEvent) -> dict[str, Any]:
+    """The content slots that the details event of 1.37 fills."""
+    known = ((TABLE.get(name), value) for name, value in event.attributes.items())
+    return {a.key: value for a, value in known if a is not None and a.group == "content"}
 
 
 def _event_body(found: Found, event: SpanEvent, role: str) -> Any:
@@ -289,8 +295,8 @@ def _event_body(found: Found, event: SpanEvent, role: str) -> Any:
 
 def _from_raw(found: Found, values: dict[str, Any], kind: Kind) -> None:
     """The catch-all attributes (input.value, traceloop.entity.input, ai.prompt …), read by kind of span."""
-    said, answered = values.get("content.raw_input"), values.get("content.raw_output")
-    calls = values.get("content.output_tool_calls")
+    said, answered = values.get("raw_input"), values.get("raw_output")
+    calls = values.get("output_tool_calls")
     if said is None and answered is None and calls is None:
         return
     content = found.content
@@ -309,7 +315,11 @@ def _from_raw(found: Found, values: dict[str, Any], kind: Kind) -> None:
         answers = [] if answered is None else to_messages(found.loose(answered), "assistant")
         if calls is not None:
             listed = found.loose(calls)
-            parts = [tool_call(call) for call in listed if isinstance(call, dict)] if isinstance(listed, list) else []
+            parts = (
+                [tool_call(call) for call in listed if isinstance(call, dict)]
+                if isinstance(listed, list)
+                else []
+            )
             answers.append({"role": "assistant", "parts": parts})
         _note_finish(found, answers)
         found.put("output_messages", answers or None)

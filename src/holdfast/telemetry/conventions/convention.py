@@ -24,14 +24,17 @@ class ScopeOverride:
 class Draft:
     """One span while it is being read: converted values by slot, and the attribute that each came from.
 
-    A slot is a field of Facts (`response_id`), a token count (`usage.input`), a request parameter
-    (`parameters.seed`), a captured text (`content.input_messages`) or a marker of one convention
-    (`marker.openinference`).
+    A slot is a field of Facts or a marker of one convention (in `values`), a token count (`usage.input`), a
+    request parameter (`parameters.seed`) or a captured text (`content.query`), held without the prefix.
     """
 
     span: Span
     values: dict[str, Any] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    content: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)  # whole slot -> attribute name
+    unknown: list[str] = field(default_factory=list)  # attribute names that no convention lists
     quality: list[str] = field(default_factory=list)
 
 

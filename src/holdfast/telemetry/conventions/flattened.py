@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from holdfast.telemetry.conventions.messages import Message, text_message, to_message, to_part
+from holdfast.telemetry.conventions.messages import CALL_TYPES, Message, text_message, to_message, to_part
 from holdfast.telemetry.conventions.values import loads
 from holdfast.telemetry.model import Attributes
 
@@ -78,7 +78,7 @@ def openinference_message(item: dict[str, Any], role: str) -> Message:
     message = to_message({"role": body.get("role"), "content": body.get("content")}, role)
     for content in in_order(body.get("contents")):
         block = content.get("message_content") if isinstance(content, dict) else None
-        if isinstance(block, dict):
+        if isinstance(block, dict) and block.get("type") not in CALL_TYPES:  # the calls follow by themselves
             message["parts"].append(to_part(block))
     for call in in_order(body.get("tool_calls")):
         inner = call.get("tool_call") if isinstance(call, dict) else None
@@ -114,7 +114,9 @@ def document(item: dict[str, Any]) -> dict[str, Any]:
     """A gathered or native document as {id, score, content, metadata}; None is not stated."""
     body = item.get("document")
     source = body if isinstance(body, dict) else item
-    content = next((source[n] for n in ("content", "text", "page_content", "document") if source.get(n)), None)
+    content = next(
+        (source[n] for n in ("content", "text", "page_content", "document") if source.get(n)), None
+    )
     metadata = source.get("metadata")
     if isinstance(metadata, str):
         try:

@@ -50,7 +50,9 @@ def to_messages(value: Any, role: str) -> list[Message]:
                 return _with_system(value, [text_message(role, inner)])
         return [{"role": role, "parts": [to_part(value)]}]
     if isinstance(value, (list, tuple)):
-        if all(isinstance(item, dict) and type(item.get("parts")) is list and "role" in item for item in value):
+        if all(
+            isinstance(item, dict) and type(item.get("parts")) is list and "role" in item for item in value
+        ):
             return list(value)
         return [message for item in value for message in _one(item, role)]
     return [text_message(role, value if isinstance(value, str) else str(value))]

@@ -104,7 +104,6 @@ VECTOR_STORES = frozenset(
     ("pinecone", "chroma", "chromadb", "qdrant", "milvus", "weaviate", "lancedb", "marqo", "pgvector")
 )
 SEARCHES = ("query", "search", "recommend", "retrieve", "hybrid", "get")
-SIGNS_OF_AN_ANSWER = ("usage.input", "usage.output", "usage.total", "response_id", "finish_reasons")
 
 
 class OtelGenai:
@@ -129,7 +128,7 @@ class OtelGenai:
         if is_vector_search(draft):
             return Kind.RETRIEVAL
         if "request_model" in values or "response_model" in values:
-            answered = any(sign in values for sign in SIGNS_OF_AN_ANSWER)
+            answered = bool(draft.usage) or "response_id" in values or "finish_reasons" in values
             if draft.span.kind == "CLIENT" or (operation is None and answered):
                 return Kind.INFERENCE
             return Kind.OTHER
@@ -145,6 +144,6 @@ def is_vector_search(draft: Draft) -> bool:
     """A vector store asked for neighbours (not one that is being written)."""
     values = draft.values
     if values.get("marker.database") not in VECTOR_STORES:
-        return "content.documents" in values
+        return "documents" in draft.content
     asked = str(values.get("marker.database_operation") or draft.span.name).lower()
     return "marker.vector_search" in values or any(word in asked for word in SEARCHES)

@@ -18,7 +18,13 @@ RATE_LIMIT: Final = (
     "quota",
 )
 TIMEOUT: Final = ("timeout", "timed out", "timed_out", "deadline_exceeded", "deadlineexceeded")
-CONTENT_FILTER: Final = ("content_filter", "contentfilter", "content_policy", "responsibleai", "content management")
+CONTENT_FILTER: Final = (
+    "content_filter",
+    "contentfilter",
+    "content_policy",
+    "responsibleai",
+    "content management",
+)
 PROVIDER_MODULES: Final = (
     "openai.",
     "anthropic.",

@@ -14,8 +14,13 @@ BY_SCOPE: Final[Mapping[str, ScopeOverride]] = {
 }
 
 
+ROOTS: Final = frozenset(scope.partition(".")[0] for scope in BY_SCOPE)
+
+
 def override_for(scope: str, overrides: Mapping[str, ScopeOverride] | None) -> ScopeOverride | None:
     """The override of a scope or of the nearest dotted prefix of it; the caller's own go first."""
+    if not overrides and scope.partition(".")[0] not in ROOTS:
+        return None
     for table in (overrides, BY_SCOPE) if overrides else (BY_SCOPE,):
         name = scope
         while name:

@@ -12,7 +12,7 @@ from holdfast.telemetry.conventions.dimensions import SERVER_ROUTE
 from holdfast.telemetry.conventions.otel_genai import VECTOR_STORES
 from holdfast.telemetry.conventions.overrides import override_for
 from holdfast.telemetry.conventions.shelf import DIMENSIONS, SHELF, TABLE, TELLING, Alias
-from holdfast.telemetry.conventions.vocabulary import finish_reasons
+from holdfast.telemetry.conventions.vocabulary import OPERATION_OF, finish_reasons
 from holdfast.telemetry.model import Attributes, Facts, Kind, Span
 
 UNREADABLE: Mapping[str, str] = {
@@ -40,6 +40,11 @@ INVOCATION = {
 }
 LARGEST_ANSWER = 262_144  # characters of a raw provider answer that are worth parsing for its id
 DIMENSION_NAMES = DIMENSIONS.keys()
+KIND_MARKERS = {
+    "openinference": "marker.openinference",
+    "vercel": "marker.vercel",
+    "openllmetry": "marker.traceloop_request",
+}
 
 
 def read_facts(span: Span, overrides: Mapping[str, ScopeOverride] | None = None) -> Facts:
@@ -48,24 +53,52 @@ def read_facts(span: Span, overrides: Mapping[str, ScopeOverride] | None = None)
     The convention is picked by attributes and scope name, never by schema URL. `overrides` corrects how a
     scope (or a dotted prefix of one) counts tokens and goes before the built-in table. Every field that is
     set has its source attribute in `provenance`; what could not be read is named in `quality`. Agent and
-    workflow spans may repeat the totals of the calls under them, so only calls carry usage and cost. A stored
-    `Facts` is this function of the stored span: reading again gives the same.
+    workflow spans may repeat the totals of the calls under them, so only calls carry usage and cost.
     """
-    attributes = span.attributes
-    if TELLING.isdisjoint(attributes) and not _asks_vector_store(attributes):
-        return _plain(span)
-    draft = Draft(span)
-    _convert(draft, attributes, TABLE)
-    _inherit_resource(draft, span.resource)
-    _server_route(draft)
-    convention = next(c for c in SHELF if c.claims(draft))
-    kind = convention.kind(draft)
-    found = None if kind is Kind.OTHER and not _has_content(draft) else read_content(draft, kind)
-    if kind.is_call:
-        _invocation(draft)
-        if convention.name == "openinference":
+    return Reader(overrides).read(span)
+
+
+class Reader:
+    """Reads the spans of one batch; it reads a resource once for all the spans that follow with the same one.
+
+    Hold it no longer than the batch: it remembers the last resource by identity.
+    """
+
+    def __init__(self, overrides: Mapping[str, ScopeOverride] | None = None) -> None:
+        self._overrides = overrides
+        self._resource: Attributes | None = None
+        self._stated = Draft(NO_SPAN)
+
+    def read(self, span: Span) -> Facts:
+        """See read_facts."""
+        if span.resource is not self._resource:
+            self._resource = span.resource
+            self._stated = Draft(NO_SPAN)
+            _convert(self._stated, span.resource, DIMENSIONS)
+        attributes = span.attributes
+        if TELLING.isdisjoint(attributes) and not _asks_vector_store(attributes):
+            return _plain(span, self._stated)
+        draft = Draft(span)
+        _convert(draft, attributes, TABLE)
+        _inherit(draft, self._stated)
+        _server_route(draft)
+        for convention in SHELF:
+            if convention.claims(draft):
+                break
+        kind = convention.kind(draft)
+        is_call = kind.is_call
+        if is_call and "invocation" in draft.values:
+            _invocation(draft)
+        if is_call and convention.name == "openinference":
             _raw_answer(draft)
-    return _facts(draft, convention, kind, found, overrides)
+        found = read_content(draft, kind) if kind is not Kind.OTHER or draft.content else None
+        facts = _facts(draft, convention, kind, found)
+        if is_call:
+            _measure(facts, draft, convention, self._overrides)
+        return facts
+
+
+NO_SPAN = Span("", "", "", "", "", 0, 0, "", "", "", "", {}, {})
 
 
 def _asks_vector_store(attributes: Attributes) -> bool:
@@ -73,60 +106,69 @@ def _asks_vector_store(attributes: Attributes) -> bool:
     return type(system) is str and system in VECTOR_STORES
 
 
-def _has_content(draft: Draft) -> bool:
-    return any(slot.startswith("content.") for slot in draft.values)
-
-
-def _plain(span: Span) -> Facts:
+def _plain(span: Span, stated: Draft) -> Facts:
     """A span of no generative system: its dimensions, and whether it failed."""
-    draft = Draft(span)
-    for attributes in (span.attributes, span.resource):
-        names = DIMENSION_NAMES & attributes.keys()
-        if names:
-            _convert(draft, {name: attributes[name] for name in names}, DIMENSIONS)
-    if span.kind == "SERVER":
-        _server_route(draft)
-    facts = Facts(Kind.OTHER, "none", provenance=draft.sources)
-    for slot, value in draft.values.items():
+    names = DIMENSION_NAMES & span.attributes.keys()
+    facts = Facts(Kind.OTHER, "none", provenance=stated.sources.copy())
+    for slot, value in stated.values.items():
         setattr(facts, slot, value)
-    if draft.quality:
+    if names or span.kind == "SERVER":
+        draft = Draft(span)
+        _convert(draft, {name: span.attributes[name] for name in names}, DIMENSIONS)
+        if "route" not in stated.values:
+            _server_route(draft)
+        for slot, value in draft.values.items():
+            setattr(facts, slot, value)
+        facts.provenance.update(draft.sources)
         facts.quality = tuple(dict.fromkeys(draft.quality))
     if span.status == "error":
         raised = outcome.exception_type(span)
-        stated = span.attributes.get("error.type")
-        facts.error_type = stated if isinstance(stated, str) and stated else raised
+        named = span.attributes.get("error.type")
+        facts.error_type = named if isinstance(named, str) and named else raised
         facts.error_class = outcome.error_class(span, Kind.OTHER, facts.error_type, None, raised)
     return facts
 
 
 def _convert(draft: Draft, attributes: Attributes, table: Mapping[str, Alias]) -> None:
-    """Fill the slots that are still empty from these attributes; of two names for a slot the better ranked."""
-    filled, sources = draft.values, draft.sources
+    """Fill slots from these attributes; of two names for one slot the better ranked holds."""
+    sources, find, unknown = draft.sources, table.get, draft.unknown
+    groups = {
+        "values": draft.values,
+        "usage": draft.usage,
+        "parameters": draft.parameters,
+        "content": draft.content,
+    }
     ranks: dict[str, int] = {}
-    before = set(filled) if filled else ()
-    find = table.get
     for name, value in attributes.items():
         alias = find(name)
         if alias is None:
+            unknown.append(name)
             continue
-        slot, rank, convert = alias
-        if slot in before:
-            continue
+        slot, group, key, rank, convert = alias
         try:
             converted = convert(value)
         except (ValueError, TypeError, OverflowError, KeyError):
-            draft.quality.append(UNREADABLE.get(slot.partition(".")[0], "attribute.unreadable"))
+            draft.quality.append(UNREADABLE.get(slot) or UNREADABLE.get(group) or "attribute.unreadable")
             continue
-        if converted is not None and ranks.get(slot, rank) >= rank:
+        if converted is None:
+            continue
+        filled = groups[group]
+        if key in filled and ranks.get(slot, 0) < rank:
+            continue
+        if rank:
             ranks[slot] = rank
-            filled[slot] = converted
-            sources[slot] = name
+        filled[key] = converted
+        sources[slot] = name
 
 
-def _inherit_resource(draft: Draft, resource: Attributes) -> None:
-    names = DIMENSION_NAMES & resource.keys()
-    if names:
-        _convert(draft, {name: resource[name] for name in names}, DIMENSIONS)
+def _inherit(draft: Draft, stated: Draft) -> None:
+    """Dimensions of the resource, where the span states none itself."""
+    filled = draft.values
+    for slot, value in stated.values.items():
+        if slot not in filled:
+            filled[slot] = value
+            draft.sources[slot] = stated.sources[slot]
+    draft.quality += stated.quality
 
 
 def _server_route(draft: Draft) -> None:
@@ -146,23 +188,25 @@ def _fill(draft: Draft, slot: str, value: Any, source: str) -> None:
 
 def _invocation(draft: Draft) -> None:
     """Request parameters, model and streaming that OpenInference packs into one JSON attribute."""
-    packed = draft.values.get("invocation")
-    if not isinstance(packed, str):
-        return
+    packed = draft.values["invocation"]
     try:
-        stated = values.loads(packed)
+        stated = values.loads(packed) if isinstance(packed, str) else packed
     except ValueError:
         draft.quality.append("parameters.malformed_json")
         return
     if not isinstance(stated, dict):
         return
     source = draft.sources["invocation"]
-    for name, slot in INVOCATION.items():
-        if name in stated:
-            try:
-                _fill(draft, f"parameters.{slot}", values.parameter(stated[name]), source)
-            except ValueError:
-                draft.quality.append("attribute.unreadable")
+    for name in INVOCATION.keys() & stated.keys():
+        slot = INVOCATION[name]
+        try:
+            value = values.parameter(stated[name])
+        except ValueError:
+            draft.quality.append("attribute.unreadable")
+            continue
+        if value is not None and slot not in draft.parameters:
+            draft.parameters[slot] = value
+            draft.sources[f"parameters.{slot}"] = source
     model, stream = stated.get("model"), stated.get("stream")
     _fill(draft, "request_model", model if isinstance(model, str) and model else None, source)
     _fill(draft, "streaming", stream if isinstance(stream, bool) else None, source)
@@ -170,7 +214,7 @@ def _invocation(draft: Draft) -> None:
 
 def _raw_answer(draft: Draft) -> None:
     """The response id, served tier and cache lifetimes that OpenInference leaves in the provider's own JSON."""
-    raw = draft.values.get("content.raw_output")
+    raw = draft.content.get("raw_output")
     if not isinstance(raw, str) or raw[:1] != "{" or len(raw) > LARGEST_ANSWER:
         return
     try:
@@ -179,51 +223,16 @@ def _raw_answer(draft: Draft) -> None:
         return  # named when the content is read
     for slot, name in (("response_id", "id"), ("service_tier", "service_tier")):
         stated = answer.get(name)
-        _fill(draft, slot, stated if isinstance(stated, str) and stated else None, "output.value")
+        if isinstance(stated, str) and 0 < len(stated) <= values.LONGEST_NAME:
+            _fill(draft, slot, stated, "output.value")
     usage = answer.get("usage")
     split = usage.get("cache_creation") if isinstance(usage, dict) else None
-    if isinstance(split, dict) and "usage.input_cache_write" in draft.values:
+    if isinstance(split, dict) and "input_cache_write" in draft.usage:
         for life in ("5m", "1h"):
             number = split.get(f"ephemeral_{life}_input_tokens")
             if type(number) is int and number >= 0:
-                _fill(draft, f"usage.input_cache_write_{life}", number, "output.value")
-
-
-def _facts(
-    draft: Draft,
-    convention: Convention,
-    kind: Kind,
-    found: Found | None,
-    overrides: Mapping[str, ScopeOverride] | None,
-) -> Facts:
-    """Put the slots together into Facts."""
-    filled, quality = draft.values, draft.quality
-    _models(draft)
-    facts = Facts(kind, convention.name, provenance=_provenance(draft, kind))
-    for slot in FIELDS & filled.keys():
-        setattr(facts, slot, filled[slot])
-    if kind.is_call:
-        facts.parameters = {slot[11:]: v for slot, v in filled.items() if slot.startswith("parameters.")}
-        facts.usage = _usage(draft, convention, overrides)
-        facts.reported_cost = filled.get("reported_cost")
-        _timing(facts, draft)
-    said = found.refused if found is not None else None
-    if found is not None:
-        facts.content = found.content
-        quality += found.quality
-        if not facts.finish_reasons and found.finish_reasons:
-            facts.finish_reasons = finish_reasons(found.finish_reasons) or ()
-            facts.provenance["finish_reasons"] = "content"
-    facts.refusal = outcome.refusal(facts.finish_reasons, said) if kind.is_call else None
-    raised = outcome.exception_type(draft.span) if draft.span.events else None
-    facts.error_class = outcome.error_class(
-        draft.span, kind, facts.error_type, filled.get("http_status"), raised
-    )
-    if facts.error_type is None and facts.error_class is not None and raised is not None:
-        facts.error_type = raised
-        facts.provenance["error_type"] = "exception.type"
-    facts.quality = tuple(dict.fromkeys(quality))
-    return facts
+                draft.usage[f"input_cache_write_{life}"] = number
+                draft.sources[f"usage.input_cache_write_{life}"] = "output.value"
 
 
 FIELDS = frozenset(
@@ -250,59 +259,95 @@ FIELDS = frozenset(
         "sample",
     )
 )
+UNSAID = ("marker.", "invocation", "model_name", "http_status", "content.")
 CALLS_ALONE = ("usage.", "parameters.", "reported_cost", "ttft_")
-INTERNAL = ("marker.", "invocation", "model_name")
 
 
-def _provenance(draft: Draft, kind: Kind) -> dict[str, str]:
-    unsaid = INTERNAL if kind.is_call else INTERNAL + CALLS_ALONE
-    return {slot: name for slot, name in draft.sources.items() if not slot.startswith(unsaid)}
+def _facts(draft: Draft, convention: Convention, kind: Kind, found: Found | None) -> Facts:
+    """Put the slots together into Facts, all but the measures of calls."""
+    filled = draft.values
+    if "model_name" in filled:
+        _models(draft)
+    if "operation" not in filled and kind in OPERATION_OF:
+        _fill(
+            draft,
+            "operation",
+            OPERATION_OF[kind],
+            draft.sources.get(KIND_MARKERS.get(convention.name, ""), ""),
+        )
+    facts = Facts(kind, convention.name)
+    for slot in FIELDS & filled.keys():
+        setattr(facts, slot, filled[slot])
+    unsaid = UNSAID if kind.is_call else UNSAID + CALLS_ALONE
+    facts.provenance = {slot: name for slot, name in draft.sources.items() if not slot.startswith(unsaid)}
+    refused = None
+    if found is not None:
+        facts.content = found.content
+        refused = found.refused
+        draft.quality += found.quality
+        if not facts.finish_reasons and found.finish_reasons:
+            facts.finish_reasons = finish_reasons(found.finish_reasons) or ()
+            facts.provenance["finish_reasons"] = "content"
+    if kind.is_call:
+        facts.refusal = outcome.refusal(facts.finish_reasons, refused)
+    _failure(facts, draft)
+    if draft.quality:
+        facts.quality = tuple(dict.fromkeys(draft.quality))
+    return facts
+
+
+def _failure(facts: Facts, draft: Draft) -> None:
+    span, http_status = draft.span, draft.values.get("http_status")
+    if span.status != "error" and http_status is None and facts.error_type is None:
+        return
+    raised = outcome.exception_type(span) if span.events else None
+    facts.error_class = outcome.error_class(span, facts.kind, facts.error_type, http_status, raised)
+    if facts.error_type is None and facts.error_class is not None and raised is not None:
+        facts.error_type = raised
+        facts.provenance["error_type"] = "exception.type"
 
 
 def _models(draft: Draft) -> None:
     """OpenInference's one model name is the answer's where an answer came, else what was asked for."""
-    name = draft.values.get("model_name")
-    if name is not None:
-        source = draft.sources["model_name"]
-        _fill(draft, "request_model", name, source)
-        if "usage.output" in draft.values or "usage.input" in draft.values:
-            _fill(draft, "response_model", name, source)
+    name, source = draft.values["model_name"], draft.sources["model_name"]
+    _fill(draft, "request_model", name, source)
+    if "output" in draft.usage or "input" in draft.usage:
+        _fill(draft, "response_model", name, source)
 
 
-def _usage(draft: Draft, convention: Convention, overrides: Mapping[str, ScopeOverride] | None) -> Any:
-    """Exclusive buckets, counted as the scope counts: caller, built-in table, convention, default, in turn."""
-    counts = {slot: n for slot, n in draft.values.items() if slot.startswith("usage.")}
-    if not counts:
-        return None
-    rule = override_for(draft.span.scope_name, overrides)
-    if rule is None:
-        rule = convention.counting(draft)
-    usage, codes = tokens.partition(
-        counts, rule.input_includes_cache is not False, rule.output_includes_reasoning is not False
-    )
-    draft.quality += codes
-    return usage
+def _measure(
+    facts: Facts, draft: Draft, convention: Convention, overrides: Mapping[str, ScopeOverride] | None
+) -> None:
+    """What only calls have: tokens, cost, parameters, time to the first token."""
+    facts.parameters = draft.parameters
+    facts.reported_cost = draft.values.get("reported_cost")
+    if draft.usage:
+        # The scope's rule, in turn: the caller's, the built-in table's, the convention's, the default.
+        rule = override_for(draft.span.scope_name, overrides) or convention.counting(draft)
+        facts.usage, codes = tokens.partition(
+            draft.usage, rule.input_includes_cache is not False, rule.output_includes_reasoning is not False
+        )
+        if codes:
+            facts.quality = tuple(dict.fromkeys((*facts.quality, *codes)))
+    _timing(facts, draft)
 
 
 def _timing(facts: Facts, draft: Draft) -> None:
     """Time to the first token in milliseconds, and whether the answer was streamed."""
-    filled, span = draft.values, draft.span
-    first = filled.get("ttft_seconds")
-    if first is not None:
-        facts.ttft_ms = first * 1000.0
+    filled, span, provenance = draft.values, draft.span, facts.provenance
+    if "ttft_seconds" in filled:
+        facts.ttft_ms = filled["ttft_seconds"] * 1000.0
+        provenance["ttft_ms"] = provenance.pop("ttft_seconds")
     elif "ttft_ms" in filled:
         facts.ttft_ms = filled["ttft_ms"]
-    else:
-        for event in span.events:
-            if event.name == "First Token Stream Event" and event.time_ns >= span.start_ns:
-                facts.ttft_ms = (event.time_ns - span.start_ns) / 1e6
-                facts.provenance["ttft_ms"] = event.name
-                break
-    if "ttft_seconds" in facts.provenance:
-        facts.provenance["ttft_ms"] = facts.provenance.pop("ttft_seconds")
+    elif span.events:
+        first = next((e for e in span.events if e.name == "First Token Stream Event"), None)
+        if first is not None and first.time_ns >= span.start_ns:
+            facts.ttft_ms = (first.time_ns - span.start_ns) / 1e6
+            provenance["ttft_ms"] = first.name
     if facts.streaming is None and "marker.vercel" in filled:
         facts.streaming = filled["marker.vercel"].endswith(".doStream")
-        facts.provenance["streaming"] = "ai.operationId"
+        provenance["streaming"] = draft.sources["marker.vercel"]
     if facts.streaming is None and facts.ttft_ms is not None:
         facts.streaming = True
-        facts.provenance["streaming"] = facts.provenance["ttft_ms"]
+        provenance["streaming"] = provenance["ttft_ms"]

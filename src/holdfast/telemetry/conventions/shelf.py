@@ -28,6 +28,8 @@ class Alias(NamedTuple):
     """Where one attribute name leads: a slot, its rank among the slot's names, and the way to read it."""
 
     slot: str
+    group: str  # values, usage, parameters or content: where in the draft
+    key: str  # the slot without its group
     rank: int
     convert: Callable[[Any], Any]
 
@@ -54,6 +56,13 @@ def _converter(slot: str) -> Callable[[Any], Any]:
     return CONVERTERS.get(slot) or BY_GROUP.get(slot.partition(".")[0]) or values.text
 
 
+def _alias(slot: str, rank: int) -> Alias:
+    group, _, key = slot.partition(".")
+    if group not in BY_GROUP:
+        group, key = "values", slot
+    return Alias(slot, group, key, rank, _converter(slot))
+
+
 def join(tables: tuple[Mapping[str, tuple[str, ...]], ...]) -> dict[str, Alias]:
     """Attribute name -> alias; names of a slot are ranked by table, then by their place in it."""
     joined: dict[str, Alias] = {}
@@ -64,7 +73,7 @@ def join(tables: tuple[Mapping[str, tuple[str, ...]], ...]) -> dict[str, Alias]:
                 if name in joined:
                     raise AssertionError(f"{name} is listed twice")
                 ranks[slot] = ranks.get(slot, -1) + 1
-                joined[name] = Alias(slot, ranks[slot], _converter(slot))
+                joined[name] = _alias(slot, ranks[slot])
     return joined
 
 

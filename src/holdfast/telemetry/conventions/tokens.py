@@ -23,15 +23,15 @@ from holdfast.pricing.model import Usage
 
 Counts = Mapping[str, int]
 
-INPUT = "usage.input"
-OUTPUT = "usage.output"
-TOTAL = "usage.total"
-UNCACHED = "usage.input_uncached"
-READ = "usage.input_cache_read"
-WRITE = "usage.input_cache_write"
-WRITE_5M = "usage.input_cache_write_5m"
-WRITE_1H = "usage.input_cache_write_1h"
-REASONING = "usage.output_reasoning"
+INPUT = "input"
+OUTPUT = "output"
+TOTAL = "total"
+UNCACHED = "input_uncached"
+READ = "input_cache_read"
+WRITE = "input_cache_write"
+WRITE_5M = "input_cache_write_5m"
+WRITE_1H = "input_cache_write_1h"
+REASONING = "output_reasoning"
 
 
 class Evidence(NamedTuple):
@@ -60,7 +60,7 @@ NOTHING = InputSide(None, None, None, None, None)
 def partition(
     counts: Counts, input_includes_cache: bool = True, output_includes_reasoning: bool = True
 ) -> tuple[Usage | None, list[str]]:
-    """Exclusive buckets from stated counts (tokens, keyed by slot), and the quality codes met on the way.
+    """Exclusive buckets from stated counts (tokens, keyed by slot without `usage.`), and the quality codes met on the way.
 
     Returns None for the usage when nothing of it is known. No bucket is ever negative.
     """
@@ -75,11 +75,11 @@ def partition(
         *side,
         output,
         reasoning,
-        _subset(get("usage.input_audio"), side.total, codes),
-        _subset(get("usage.input_image"), side.total, codes),
-        _subset(get("usage.cache_read_audio"), side.read, codes),
-        _subset(get("usage.output_audio"), output, codes),
-        _subset(get("usage.output_image"), output, codes),
+        _subset(get("input_audio"), side.total, codes),
+        _subset(get("input_image"), side.total, codes),
+        _subset(get("cache_read_audio"), side.read, codes),
+        _subset(get("output_audio"), output, codes),
+        _subset(get("output_image"), output, codes),
     )
     return usage, codes
 

@@ -17,7 +17,7 @@ def text(value: Any) -> str | None:
     if type(value) is str:
         if len(value) > LONGEST_NAME:
             raise ValueError("too long for a name")
-        return value.strip() or None
+        return value or None
     if value is None:
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):

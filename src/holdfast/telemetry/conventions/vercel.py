@@ -63,7 +63,7 @@ class Vercel:
     def counting(self, draft: Draft) -> ScopeOverride:
         """Where the SDK splits the input itself its input is the whole. Releases before that passed on what
         the provider said: for Anthropic and Bedrock the fresh input without the cache."""
-        if "usage.input_uncached" in draft.values:
+        if "input_uncached" in draft.usage:
             return ScopeOverride(input_includes_cache=True)
         fresh_alone = draft.values.get("provider") in COUNTS_FRESH_INPUT_ALONE
         return ScopeOverride(input_includes_cache=not fresh_alone)

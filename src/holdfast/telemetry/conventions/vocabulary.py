@@ -64,6 +64,17 @@ OPERATIONS: Final = {
     "delete_memory_store": Kind.OTHER,
 }
 
+OPERATION_OF: Final = {
+    Kind.INFERENCE: "chat",
+    Kind.EMBEDDINGS: "embeddings",
+    Kind.RERANK: "rerank",
+    Kind.RETRIEVAL: "retrieval",
+    Kind.TOOL: "execute_tool",
+    Kind.AGENT: "invoke_agent",
+    Kind.WORKFLOW: "invoke_workflow",
+}
+"""The operation of a span whose convention states a kind in words of its own."""
+
 FINISH: Final = {
     "stop": "stop",
     "end_turn": "stop",

@@ -1,1 +1,1 @@
-"""Decisions of telemetry: which spans are admitted, what is captured, which spans are one call."""
+"""Decisions of telemetry: which observations are one call, and what each data-quality code means."""

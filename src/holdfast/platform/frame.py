@@ -1,0 +1,155 @@
+"""The frame around every page: who reads, where, over which time, and the rail of the rooms that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from holdfast.kernel.errors import Invalid
+from holdfast.kernel.time import iso, parse_instant
+from holdfast.platform.access.model import Caller, Scope
+from holdfast.web import shell
+from holdfast.web.links import Here
+from holdfast.web.render import Renderer
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+CARRY = ("system", "environment", "range", "from", "to")
+RANGES = {
+    "15m": timedelta(minutes=15),
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+GROUPS = ("Observe", "Evaluate", "Change", "Respond", "Evidence", "Workspace")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page that a room puts into the rail. `path` follows /w/<workspace>/; `needs` is the permission to see it."""
+
+    group: str
+    label: str
+    path: str
+    icon: str
+    key: str
+    needs: Scope = Scope.READ
+
+
+Dimensions = Callable[[Caller], tuple[list[str], list[str]]]
+"""Systems and environments that a caller can choose from."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """What the rooms plugged in at start. `banners` are asked for each page."""
+
+    renderer: Renderer
+    places: list[Place] = field(default_factory=list)
+    dimensions: Dimensions = lambda _: ([], [])
+    workspaces: Callable[[Caller], list[tuple[str, str]]] = lambda caller: [(caller.workspace.slug, caller.workspace.name)]
+
+
+def frame(request: Request) -> Frame:
+    """The process's frame."""
+    found: Frame = request.app.state.frame
+    return found
+
+
+def here(request: Request) -> Here:
+    """The reader's address."""
+    return Here.of(request.url.path, request.url.query)
+
+
+def time_range(place: Here, now: datetime) -> tuple[datetime, datetime]:
+    """The time range in force. Raises Invalid where `from` or `to` is no instant, or they are the wrong way round."""
+    start_text, end_text = place.get("from"), place.get("to")
+    if start_text or end_text:
+        end = parse_instant(end_text, "to") if end_text else now
+        start = parse_instant(start_text, "from") if start_text else end - RANGES["24h"]
+        if start >= end:
+            raise Invalid("the range ends before it begins", where="from")
+        return start, end
+    chosen = RANGES.get(place.get("range", "24h"))
+    if chosen is None:
+        raise Invalid(f"there is no such range; there are {', '.join(RANGES)}", where="range")
+    return now - chosen, now
+
+
+def shell_of(request: Request, caller: Caller, banners: tuple[shell.Banner, ...] = ()) -> shell.Shell:
+    """The shell for a page in a workspace."""
+    found, place = frame(request), here(request)
+    base = f"/w/{caller.workspace.slug}"
+    start, end = time_range(place, caller.ctx.now)
+    systems, environments = found.dimensions(caller)
+    workspaces = tuple(
+        shell.Option(name, f"/w/{slug}/calls", slug == caller.workspace.slug) for slug, name in found.workspaces(caller)
+    )
+    selectors = (
+        shell.Selector("workspace", "Workspace", caller.workspace.name, workspaces, "grid"),
+        shell.parameter_selector(place, "system", "System", tuple((s, s) for s in systems), "All systems", "cube"),
+        shell.parameter_selector(
+            place, "environment", "Environment", tuple((e, e) for e in environments), "All environments", "layers"
+        ),
+    )
+    groups = tuple(
+        shell.NavGroup(group, tuple(_item(one, place, base) for one in found.places if _shown(one, group, caller)))
+        for group in GROUPS
+    )
+    reader = shell.Reader(caller.ctx.actor.name, caller.email)
+    return shell.Shell(
+        nav=groups,
+        selectors=selectors,
+        time=shell.time_choice(place, iso(start), iso(end)),
+        reader=reader,
+        csrf_token=caller.csrf,
+        home=f"{base}/calls",
+        banners=banners,
+    )
+
+
+def _shown(place: Place, group: str, caller: Caller) -> bool:
+    return place.group == group and caller.may(place.needs)
+
+
+def _item(place: Place, at: Here, base: str) -> shell.NavItem:
+    address = f"{base}/{place.path}"
+    current = at.path == address or at.path.startswith(address + "/")
+    return shell.NavItem(place.label, shell.carried(address, at, CARRY[:2]), place.icon, place.key, current)
+
+
+def page(
+    request: Request, caller: Caller, template: str, *, banners: tuple[shell.Banner, ...] = (), **context: Any
+) -> HTMLResponse:
+    """A whole page."""
+    place = here(request)
+    text = frame(request).renderer.render(
+        template,
+        shell=shell_of(request, caller, banners),
+        here=place,
+        base=f"/w/{caller.workspace.slug}",
+        carry=CARRY,
+        **context,
+    )
+    return HTMLResponse(text, headers=HEADERS)
+
+
+def fragment(request: Request, caller: Caller, template: str, **context: Any) -> HTMLResponse:
+    """A part of a page, fetched afterwards."""
+    base = f"/w/{caller.workspace.slug}"
+    text = frame(request).renderer.render(template, here=here(request), base=base, carry=CARRY, **context)
+    return HTMLResponse(text, headers=HEADERS)
