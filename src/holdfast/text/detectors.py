@@ -16,6 +16,7 @@ from holdfast.text import numbers, secrets
 KINDS = ("email", "phone", "iban", "card", "key")
 
 _DOMAIN = re.compile(r"@(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_]{2,63}(?![\w-])")
+_USER_INFO = re.compile(r"://[^\s/:@]{0,100}:\Z")
 _LOCAL_PUNCTUATION = frozenset("!#$%'*+-^_~.")
 _LOCAL_LENGTH = 64
 
@@ -88,7 +89,10 @@ def _spans(kind: str, text: str, region: str | None) -> Iterable[tuple[int, int]
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:
-    """From each `@`, the domain forward and at most 64 characters of local part back (RFC 5321)."""
+    """From each `@`, the domain forward and at most 64 characters of local part back (RFC 5321).
+
+    What looks like an address in `scheme://user:password@host` is none.
+    """
     for match in _DOMAIN.finditer(text):
         at = start = match.start()
         lowest = max(0, at - _LOCAL_LENGTH)
@@ -96,5 +100,6 @@ def _emails(text: str) -> Iterator[tuple[int, int]]:
             start -= 1
         while start < at and not text[start].isalnum() and text[start] != "_":
             start += 1
-        if start < at:
+        password = text[start - 1 : start] == ":" and _USER_INFO.search(text[max(0, start - 104) : start])
+        if start < at and not password:
             yield start, match.end()

@@ -223,6 +223,19 @@ def _dialable(number: str, region: str | None) -> bool:
 
 
 def _several(text: str, start: int, end: int, region: str) -> Iterator[tuple[int, int]]:
-    """Numbers that stand in one row with nothing but spaces between them."""
-    for match in phonenumbers.PhoneNumberMatcher(text[start:end], region, max_tries=4):
-        yield start + match.start, start + match.end
+    """Numbers that stand in one row with nothing but separators between them; a dozen attempts at most."""
+    groups = [group.span() for group in _GROUP.finditer(text, start, end)]
+    attempts = 12
+    first = 0
+    while first < len(groups) and attempts:
+        ends = [stop for _, stop in groups[first:] if stop - groups[first][0] <= 22]
+        for stop in reversed(ends):
+            begin = groups[first][0]
+            if sum(map(str.isdigit, text[begin:stop])) < _PHONE_DIGITS[0] or not attempts:
+                break
+            attempts -= 1
+            if _dialable(text[begin:stop], region):
+                yield begin, stop
+                first += ends.index(stop)
+                break
+        first += 1
