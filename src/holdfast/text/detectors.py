@@ -16,6 +16,7 @@ from holdfast.text import numbers, secrets
 KINDS = ("email", "phone", "iban", "card", "key")
 
 _DOMAIN = re.compile(r"@(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_]{2,63}(?![\w-])")
+_USER_INFO = re.compile(r"://[^\s/:@]{0,100}:\Z")
 _LOCAL_PUNCTUATION = frozenset("!#$%'*+-^_~.")
 _LOCAL_LENGTH = 64
 
@@ -30,10 +31,10 @@ class Finding:
 
 
 def find(text: str, kinds: Collection[str] = KINDS, region: str | None = None) -> list[Finding]:
-    """What of `kinds` is in `text`: in order, without overlaps. A `region` (such as `DE`) admits local numbers.
+    """What of `kinds` is in `text`: in order, without overlaps. `region` (such as `DE`) admits local numbers.
 
-    Of two that overlap, the one that begins first, or is longer, names the kind and reaches to the end of both.
-    Raises Invalid for a kind that does not exist.
+    Of two that overlap, the one that begins first (or is longer) names the kind and reaches to the end of
+    both. Raises Invalid for a kind that does not exist.
     """
     for kind in kinds:
         if kind not in KINDS:
@@ -81,14 +82,17 @@ def _spans(kind: str, text: str, region: str | None) -> Iterable[tuple[int, int]
     if kind == "key":
         return secrets.keys(text)
     if kind == "iban":
-        return numbers.ibans(text)
+        return numbers.ibans(text) if numbers.letters_then_digits(text) else ()
     if kind == "card":
         return numbers.cards(text) if numbers.digits_together(text, 13) else ()
     return numbers.phones(text, region) if numbers.digits_together(text, 7) else ()
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:
-    """From each `@`, the domain forward and at most 64 characters of local part back (RFC 5321)."""
+    """From each `@`, the domain forward and at most 64 characters of local part back (RFC 5321).
+
+    What looks like an address in `scheme://user:password@host` is none.
+    """
     for match in _DOMAIN.finditer(text):
         at = start = match.start()
         lowest = max(0, at - _LOCAL_LENGTH)
@@ -96,5 +100,6 @@ def _emails(text: str) -> Iterator[tuple[int, int]]:
             start -= 1
         while start < at and not text[start].isalnum() and text[start] != "_":
             start += 1
-        if start < at:
+        password = text[start - 1 : start] == ":" and _USER_INFO.search(text[max(0, start - 104) : start])
+        if start < at and not password:
             yield start, match.end()

@@ -15,7 +15,8 @@ _CARD_RUN = re.compile(r"[0-9](?:[ \u00a0-]?[0-9]){12,}")
 _GROUP = re.compile(r"[0-9]+")
 _TWO_DIGITS = re.compile(r"[0-9][0-9]")
 _DATE = re.compile(
-    r"(?:[12][0-9]{3}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][-/.][01]?[0-9][-/.][12][0-9]{3})(?![0-9])[ ]{0,3}"
+    r"(?:[12][0-9]{3}[-/.][01]?[0-9][-/.][0-3]?[0-9]|[0-3]?[0-9][-/.][01]?[0-9][-/.][12][0-9]{3})"
+    r"(?![0-9])[ ]{0,3}"
 )
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}$")
 _PHONE_DIGITS = (7, 17)
@@ -24,6 +25,9 @@ _NOTHING = (0, 0)
 
 _DIGITS_ALONE = bytes(48 if 48 <= byte <= 57 else 120 for byte in range(256))
 _SEPARATORS = b" ().-/\xc2\xa0"
+_CLASSES = (
+    bytes(48 if 48 <= byte <= 57 else 97 if chr(byte).isalpha() else 32 for byte in range(128)) + b" " * 128
+)
 
 # Leading digits of card numbers as (first, last), and the lengths that they come in.
 _CARDS: tuple[tuple[int, int, frozenset[int]], ...] = (
@@ -83,6 +87,11 @@ def digits_together(text: str, count: int) -> bool:
     return b"0" * count in packed
 
 
+def letters_then_digits(text: str) -> bool:
+    """False when no two letters are followed by two digits in `text`: then there is no IBAN to look for."""
+    return b"aa00" in text.encode("utf-8", "replace").translate(_CLASSES)
+
+
 def cards(text: str) -> Iterator[tuple[int, int]]:
     """Payment card numbers: 13 to 19 digits with single separators, a known prefix, and a right Luhn sum.
 
@@ -126,7 +135,7 @@ def _lengths(prefix: str) -> frozenset[int]:
 
 
 def luhn(digits: str) -> bool:
-    """Luhn's check (US patent 2,950,048): with every second digit from the right doubled, the sum ends in 0."""
+    """Luhn's check (US patent 2,950,048): every second digit from the right doubled, the sum ends in 0."""
     raw = digits.encode()
     total = sum(raw[::-2]) + sum(raw[-2::-2].translate(_DOUBLED))
     return (total - 48 * len(raw)) % 10 == 0
@@ -184,11 +193,11 @@ def phones(text: str, region: str | None) -> Iterator[tuple[int, int]]:
         digits = sum(map(str.isdigit, text[start:end]))
         if before and before in "+(":
             start -= 1
+        number = text[start:end]
         if _PHONE_DIGITS[0] <= digits <= _PHONE_DIGITS[1]:
-            if not _ADDRESS.match(text[start:end]) and _dialable(text[start:end], region):
+            if not _ADDRESS.match(number) and _dialable(number, region):
                 yield start, end
-                continue
-        if _PHONE_DIGITS[1] < digits <= _ROW_DIGITS and region is not None:
+        elif _PHONE_DIGITS[1] < digits <= _ROW_DIGITS and region is not None:
             yield from _several(text, start, end, region)
 
 
@@ -214,6 +223,19 @@ def _dialable(number: str, region: str | None) -> bool:
 
 
 def _several(text: str, start: int, end: int, region: str) -> Iterator[tuple[int, int]]:
-    """Numbers that stand in one row with nothing but spaces between them."""
-    for match in phonenumbers.PhoneNumberMatcher(text[start:end], region, max_tries=4):
-        yield start + match.start, start + match.end
+    """Numbers that stand in one row with nothing but separators between them; a dozen attempts at most."""
+    groups = [group.span() for group in _GROUP.finditer(text, start, end)]
+    attempts = 12
+    first = 0
+    while first < len(groups) and attempts:
+        ends = [stop for _, stop in groups[first:] if stop - groups[first][0] <= 22]
+        for stop in reversed(ends):
+            begin = groups[first][0]
+            if sum(map(str.isdigit, text[begin:stop])) < _PHONE_DIGITS[0] or not attempts:
+                break
+            attempts -= 1
+            if _dialable(text[begin:stop], region):
+                yield begin, stop
+                first += ends.index(stop)
+                break
+        first += 1

@@ -1,7 +1,7 @@
 """Keys and secrets in text, by the forms that their issuers give them.
 
-Every pattern begins at a boundary and is bounded, so that no text makes it slow. A pattern runs only where one
-of its marks is in the text.
+Every pattern begins at a boundary and is bounded, so that no text makes it slow. A pattern runs only where
+one of its marks is in the text, and none where no word is as long as a key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), _EDGE + r"gh[pousr]_[A-Za-z0-9]{30,255}"),
         (("github_pat_",), _EDGE + r"github_pat_[A-Za-z0-9_]{22,255}"),
         (("glpat-",), _EDGE + r"glpat-[A-Za-z0-9_-]{20,255}"),
-        (("xox", "xapp-"), _EDGE + r"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,255}"),
+        (("xox", "xapp-"), _EDGE + r"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{12,255}"),
         (("AIza",), _EDGE + r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
         (("ya29.",), _EDGE + r"ya29\.[A-Za-z0-9_-]{20,400}"),
         (("_live_", "_test_"), _EDGE + r"[spr]k_(?:live|test)_[A-Za-z0-9]{16,255}"),
@@ -39,6 +39,8 @@ _BEARER = re.compile(r"\b[Bb](?:earer|EARER)[ \t]{1,4}([A-Za-z0-9._~+/-]{16,4000
 _URL_PASSWORD = re.compile(r"://[^\s/:@]{0,100}:(?!\[[A-Z]{3,8}\]@)([^\s/@]{1,200})@")
 _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_WORDS = bytes(48 if chr(byte).isalnum() or byte in b"._~+/=-" else 32 for byte in range(128)) + b" " * 128
+_LONG_WORD = b"0" * 16
 _BITS_PER_CHARACTER = 3.0
 
 
@@ -47,6 +49,15 @@ def keys(text: str) -> Iterator[tuple[int, int]]:
 
     A private key block without its end is taken to the end of the text.
     """
+    if _LONG_WORD in text.encode("utf-8", "replace").translate(_WORDS):
+        yield from _tokens(text)
+    if "PRIVATE KEY" in text:
+        yield from _private_keys(text)
+    if "://" in text and "@" in text:
+        yield from (match.span(1) for match in _URL_PASSWORD.finditer(text))
+
+
+def _tokens(text: str) -> Iterator[tuple[int, int]]:
     for marks, pattern in _PATTERNS:
         for mark in marks:
             if mark in text:
@@ -56,10 +67,6 @@ def keys(text: str) -> Iterator[tuple[int, int]]:
         for match in _BEARER.finditer(text):
             if _random_looking(match.group(1)):
                 yield match.span(1)
-    if "PRIVATE KEY" in text:
-        yield from _private_keys(text)
-    if "://" in text and "@" in text:
-        yield from (match.span(1) for match in _URL_PASSWORD.finditer(text))
 
 
 def _private_keys(text: str) -> Iterator[tuple[int, int]]:
@@ -71,7 +78,7 @@ def _private_keys(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _random_looking(token: str) -> bool:
-    """A digit, and a Shannon entropy of at least three bits per character: words and placeholders have less."""
+    """A digit, and a Shannon entropy of at least three bits per character: placeholders have less."""
     if not any(character.isdigit() for character in token):
         return False
     size = len(token)
