@@ -30,7 +30,7 @@ from holdfast.platform.audit.rules.notes import Signer
 from holdfast.storage.sql import Transaction
 
 MAX_NAME = 100
-MAX_COLUMN = 1000
+MAX_COLUMN = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ class StreamState:
 class AuditJob:
     """Signs and streams.
 
-    Call `run_once` every few seconds, or its two halves apart: a receiver that hangs holds up `deliver_once` for
-    its timeout, and signing is due within ten seconds of the change.
+    Call `run_once` every few seconds, or its two halves apart: a receiver that hangs holds up `deliver_once`
+    for its timeout, and signing is due within ten seconds of the change.
     """
 
     def __init__(

@@ -143,10 +143,10 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
 
     An empty old tree says nothing about any other, so `old == 0` is never accepted.
     """
-    if not 1 <= old <= new or not _hashes(old_root, new_root, *proof):
-        return False
     if old == new:
-        return not proof and old_root == new_root
+        return old >= 1 and not proof and old_root == new_root
+    if not 1 <= old < new or not _hashes(old_root, new_root, *proof):
+        return False
     path = list(proof) if old & (old - 1) else [old_root, *proof]
     if not path:
         return False
