@@ -51,10 +51,12 @@ class Settings(BaseSettings):
     client_key: Path | None = Field(None, description="Its private key (PEM), where it is a file of its own.")
 
     outbound_allow: str = Field(
-        "", description="Private hosts or networks that webhooks may reach: comma list of names, addresses, CIDRs."
+        "",
+        description="Private hosts or networks that webhooks may reach: comma list of names, addresses, CIDRs.",
     )
     master_key: SecretStr = Field(
-        SecretStr(""), description="32 bytes in base 64 that wrap the data keys; empty: keys/master.key in the data folder."
+        SecretStr(""),
+        description="32 bytes in base 64 that wrap the data keys; empty: keys/master.key in the data folder.",
     )
 
     local_sign_in: bool = Field(

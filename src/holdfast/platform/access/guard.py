@@ -181,7 +181,9 @@ def by_key(found: Services, text: str) -> Caller:
     if Scope.ADMIN in held:
         held |= set(Scope) - {Scope.CONTENT}
     return Caller(
-        Context(workspace.id, Actor("key", key.id, key.name), now), workspace, {scope: EVERYWHERE for scope in held}
+        Context(workspace.id, Actor("key", key.id, key.name), now),
+        workspace,
+        {scope: EVERYWHERE for scope in held},
     )
 
 
@@ -204,7 +206,13 @@ def give_cookie(request: Request, response: Response, made: NewSession) -> None:
     """Puts a new session's cookie into an answer."""
     life = int((made.session.expires_at - made.session.created_at).total_seconds())
     response.set_cookie(
-        cookie_name(request), made.token, max_age=life, path="/", secure=secure(request), httponly=True, samesite="lax"
+        cookie_name(request),
+        made.token,
+        max_age=life,
+        path="/",
+        secure=secure(request),
+        httponly=True,
+        samesite="lax",
     )
 
 

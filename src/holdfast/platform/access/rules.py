@@ -27,12 +27,40 @@ MIN_PASSWORD = 12
 MAX_PASSWORD = 1024
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,250}")
 _COMMON = frozenset(
-    "password1234 password12345 password123456 passwordpassword password1234! 123456789012 1234567890123 "
-    "12345678901234 0123456789ab 1q2w3e4r5t6y qwertyuiop12 qwertyuiop123 qwertyuiop[] qwertyuiopasdf "
-    "qwerty123456 administrator adminadminadmin letmeinletmein iloveyou1234 welcome12345 changemeplease "
-    "changeme1234 correcthorsebatterystaple abcdefghijkl abcdefghijklm abc123abc123 holdfastholdfast".split()
+    [
+        "password1234",
+        "password12345",
+        "password123456",
+        "passwordpassword",
+        "password1234!",
+        "123456789012",
+        "1234567890123",
+        "12345678901234",
+        "0123456789ab",
+        "1q2w3e4r5t6y",
+        "qwertyuiop12",
+        "qwertyuiop123",
+        "qwertyuiop[]",
+        "qwertyuiopasdf",
+        "qwerty123456",
+        "administrator",
+        "adminadminadmin",
+        "letmeinletmein",
+        "iloveyou1234",
+        "welcome12345",
+        "changemeplease",
+        "changeme1234",
+        "correcthorsebatterystaple",
+        "abcdefghijkl",
+        "abcdefghijklm",
+        "abc123abc123",
+        "holdfastholdfast",
+    ]
 )
-_RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.AUDITOR, Role.OPERATOR, Role.APPROVER, Role.ADMIN))}
+_RANK = {
+    role: rank
+    for rank, role in enumerate((Role.VIEWER, Role.AUDITOR, Role.OPERATOR, Role.APPROVER, Role.ADMIN))
+}
 _PERMISSIONS = {
     Role.VIEWER: frozenset({Scope.READ}),
     Role.OPERATOR: frozenset({Scope.READ, Scope.OPERATE}),
@@ -99,7 +127,9 @@ def strongest(roles: Iterable[MappedRole]) -> list[MappedRole]:
         place = (one.workspace, one.system, one.environment)
         other = best.get(place, one)
         role = max(one.role, other.role, key=_RANK.__getitem__)
-        best[place] = MappedRole(one.workspace, role, one.system, one.environment, one.content or other.content)
+        best[place] = MappedRole(
+            one.workspace, role, one.system, one.environment, one.content or other.content
+        )
     return [best[place] for place in sorted(best)]
 
 
@@ -149,7 +179,9 @@ def check_new_password(text: str, email: str) -> str:
     password = normal_password(text)
     folded = password.casefold()
     if len(password) < MIN_PASSWORD:
-        raise Invalid(f"a password has at least {MIN_PASSWORD} characters; a few words do well", where="password")
+        raise Invalid(
+            f"a password has at least {MIN_PASSWORD} characters; a few words do well", where="password"
+        )
     if len(password) > MAX_PASSWORD:
         raise Invalid(f"a password has at most {MAX_PASSWORD} characters", where="password")
     if folded in _COMMON or len(set(folded)) < 4:

@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from holdfast.kernel.context import Context
 from holdfast.kernel.errors import Denied
 from holdfast.kernel.time import iso
 from holdfast.platform.access.actions import members
-from holdfast.platform.access.guard import caller, identified, problems, reachable_workspaces, services
+from holdfast.platform.access.guard import caller, problems, reachable_workspaces, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.tenancy import actions, reads
 from holdfast.platform.tenancy.model import CaptureMode, DataPolicy, Environment, RiskTier, System, Workspace
@@ -68,7 +67,9 @@ class SystemIn(Body):
     sponsor: Text
     escalation_contact: Text
     risk_tier: RiskTier = RiskTier.UNASSESSED
-    regions: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=100)] = Field(default_factory=list)
+    regions: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=100)] = Field(
+        default_factory=list
+    )
 
 
 class SystemOut(SystemIn):
@@ -172,7 +173,9 @@ def create_workspace(request: Request, by: WorkspaceAdmin, body: WorkspaceIn) ->
 
 
 @router.patch("/workspaces/{workspace}", responses=problems(401, 403, 404, 422))
-def rename_workspace(request: Request, by: WorkspaceAdmin, workspace: str, body: WorkspaceChange) -> WorkspaceOut:
+def rename_workspace(
+    request: Request, by: WorkspaceAdmin, workspace: str, body: WorkspaceChange
+) -> WorkspaceOut:
     """Changes the name and the time zone of the workspace with this short name."""
     with services(request).database.transaction() as tx:
         return WorkspaceOut.of(actions.rename_workspace(by.ctx, tx, body.name, body.zone))
@@ -218,7 +221,9 @@ def list_environments(request: Request, by: Reader) -> list[EnvironmentOut]:
 
 
 @router.put("/environments/{environment:path}", responses=problems(401, 403, 404, 422))
-def put_environment(request: Request, by: WorkspaceAdmin, environment: Text, body: EnvironmentIn) -> EnvironmentOut:
+def put_environment(
+    request: Request, by: WorkspaceAdmin, environment: Text, body: EnvironmentIn
+) -> EnvironmentOut:
     """Registers an environment; one that is there stays as it is."""
     with services(request).database.transaction() as tx:
         return EnvironmentOut.of(actions.ensure_environment(by.ctx, tx, environment, body.name))
@@ -231,7 +236,9 @@ def list_policies(request: Request, by: Admin) -> list[PolicyOut]:
         found = reads.policies(tx, by.ctx.workspace)
     own = PolicyOut.of(found.get("", DataPolicy(by.ctx.workspace)), is_set="" in found)
     covers = by.reach[Scope.ADMIN].covers
-    return [own] + [PolicyOut.of(found[slug], is_set=True) for slug in sorted(found) if slug and covers(slug, "")]
+    return [own] + [
+        PolicyOut.of(found[slug], is_set=True) for slug in sorted(found) if slug and covers(slug, "")
+    ]
 
 
 @router.put("/data-policies", responses=problems(401, 403, 404, 422))

@@ -59,7 +59,9 @@ def _make(ctx: Context, tx: Transaction, settings: Settings, member: Member) -> 
     session_store.drop_links_of(tx, member.id)
     link = SignInLink(rules.token_hash(token), member.id, ctx.now + rules.LINK_LIFE, None)
     session_store.add_link(tx, link)
-    trail.record(ctx, tx, member, action="member.link_made", details={"expires_at": link.expires_at.isoformat()})
+    trail.record(
+        ctx, tx, member, action="member.link_made", details={"expires_at": link.expires_at.isoformat()}
+    )
     return f"{settings.base_url}{LINK_PATH}?token={token}"
 
 

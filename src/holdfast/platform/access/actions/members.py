@@ -30,7 +30,15 @@ def make_admin(ctx: Context, tx: Transaction, email: str, *, content: bool = Fal
 
 
 def invite(
-    by: Caller, tx: Transaction, *, email: str, name: str, role: Role, system: str, environment: str, content: bool
+    by: Caller,
+    tx: Transaction,
+    *,
+    email: str,
+    name: str,
+    role: Role,
+    system: str,
+    environment: str,
+    content: bool,
 ) -> tuple[Member, Grant, bool]:
     """Gives somebody a role here, making the member where new; the last value says whether a link is due.
 
@@ -63,7 +71,11 @@ def check_link_for(by: Caller, tx: Transaction, member_id: str) -> Member:
     """
     grants = store.grants_of_member(tx, member_id)
     member = store.member(tx, member_id)
-    if member is None or member.disabled_at is not None or not any(one.workspace == by.ctx.workspace for one in grants):
+    if (
+        member is None
+        or member.disabled_at is not None
+        or not any(one.workspace == by.ctx.workspace for one in grants)
+    ):
         raise NotFound("there is no such member in this workspace")
     if any(one.workspace != by.ctx.workspace for one in grants):
         raise Denied("only whoever runs Holdfast can make a link for this member (holdfast member link)")

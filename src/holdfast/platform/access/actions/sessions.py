@@ -90,7 +90,14 @@ def _admit(tx: Transaction, subjects: tuple[str, str], now: datetime) -> None:
 
 
 def set_password(
-    database: Database, settings: Settings, now: datetime, who: SignedIn, *, password: str, current: str, address: str
+    database: Database,
+    settings: Settings,
+    now: datetime,
+    who: SignedIn,
+    *,
+    password: str,
+    current: str,
+    address: str,
 ) -> NewSession:
     """Sets or changes the password; every session of the member ends and a new one begins here.
 
@@ -114,7 +121,11 @@ def set_password(
     hashed = passwords.hash_password(fresh)
     with database.transaction() as tx:
         member = store.member(tx, who.member.id)
-        if member is None or member.disabled_at is not None or member.password_hash != who.member.password_hash:
+        if (
+            member is None
+            or member.disabled_at is not None
+            or member.password_hash != who.member.password_hash
+        ):
             raise Unauthenticated("your account has changed meanwhile; sign in again")
         store.change_member(tx, member.id, password_hash=hashed)
         session_store.end_sessions_of(tx, member.id)

@@ -29,7 +29,9 @@ def record(
     outcome: Literal["ok", "denied", "failed"] = "ok",
 ) -> None:
     """Records in every workspace where the member has a grant, in the order of their ids; else for the instance."""
-    workspaces = sorted({grant.workspace for grant in store.grants_of_member(tx, member.id)}) if member else []
+    workspaces = (
+        sorted({grant.workspace for grant in store.grants_of_member(tx, member.id)}) if member else []
+    )
     subject = member.id if member else "member:unknown"
     for workspace in workspaces or [INSTANCE]:
         there = Context(workspace, ctx.actor, ctx.now)

@@ -12,6 +12,7 @@ from holdfast.platform.access.model import ApiKey, Scope
 from holdfast.platform.access.store.tables import api_keys
 from holdfast.storage.sql import Transaction
 
+
 def _key(row: Any) -> ApiKey:
     return ApiKey(
         id=row.id,

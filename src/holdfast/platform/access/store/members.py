@@ -62,7 +62,10 @@ def first_member(tx: Transaction) -> Member | None:
 def anybody_signs_in(tx: Transaction) -> bool:
     """Whether any member has a password or an identity at the provider."""
     has = sa.or_(members.c.password_hash.is_not(None), members.c.oidc_subject.is_not(None))
-    return tx.execute(sa.select(members.c.id).where(has, members.c.disabled_at.is_(None)).limit(1)).first() is not None
+    return (
+        tx.execute(sa.select(members.c.id).where(has, members.c.disabled_at.is_(None)).limit(1)).first()
+        is not None
+    )
 
 
 def change_member(tx: Transaction, member_id: str, **values: Any) -> None:
@@ -78,8 +81,10 @@ def members_of(tx: Transaction, workspace: str) -> list[Member]:
 def put_grant(tx: Transaction, grant: Grant) -> None:
     """Adds a grant, or changes the member's one at the same place; that one keeps its id."""
     values = asdict(grant) | {"role": grant.role.value}
-    changed = grants.update().where(*_place(grant)).values(
-        role=grant.role.value, content=grant.content, source=grant.source
+    changed = (
+        grants.update()
+        .where(*_place(grant))
+        .values(role=grant.role.value, content=grant.content, source=grant.source)
     )
     if tx.execute(changed).rowcount == 0:
         tx.execute(grants.insert().values(**values))
@@ -112,7 +117,9 @@ def grants_in(tx: Transaction, workspace: str) -> list[Grant]:
 
 def grants_of_member(tx: Transaction, member_id: str) -> list[Grant]:
     """In every workspace: for signing in, never for showing."""
-    rows = tx.execute(sa.select(grants).where(grants.c.member == member_id).order_by(grants.c.workspace, grants.c.id))
+    rows = tx.execute(
+        sa.select(grants).where(grants.c.member == member_id).order_by(grants.c.workspace, grants.c.id)
+    )
     return [_grant(row) for row in rows]
 
 

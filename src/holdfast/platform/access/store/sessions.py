@@ -49,19 +49,29 @@ def link(tx: Transaction, link_id: str) -> SignInLink | None:
 
 def use_link(tx: Transaction, link_id: str, now: datetime) -> str | None:
     """Uses a living link up and returns its member: of two at once, one gets it."""
-    living = (sign_in_links.c.id == link_id, sign_in_links.c.used_at.is_(None), sign_in_links.c.expires_at > now)
+    living = (
+        sign_in_links.c.id == link_id,
+        sign_in_links.c.used_at.is_(None),
+        sign_in_links.c.expires_at > now,
+    )
     if tx.execute(sign_in_links.update().where(*living).values(used_at=now)).rowcount != 1:
         return None
-    found: Any = tx.execute(sa.select(sign_in_links.c.member).where(sign_in_links.c.id == link_id)).scalar_one()
+    found: Any = tx.execute(
+        sa.select(sign_in_links.c.member).where(sign_in_links.c.id == link_id)
+    ).scalar_one()
     return str(found)
 
 
 def drop_links_of(tx: Transaction, member: str) -> None:
     """Makes every unused link of a member worthless."""
-    tx.execute(sign_in_links.delete().where(sign_in_links.c.member == member, sign_in_links.c.used_at.is_(None)))
+    tx.execute(
+        sign_in_links.delete().where(sign_in_links.c.member == member, sign_in_links.c.used_at.is_(None))
+    )
 
 
-def count_attempt(tx: Transaction, subject: str, now: datetime, window_start: datetime) -> tuple[int, datetime]:
+def count_attempt(
+    tx: Transaction, subject: str, now: datetime, window_start: datetime
+) -> tuple[int, datetime]:
     """Counts one more attempt; returns how many there are in the running window, and when it began."""
     row = sign_in_attempts.c.subject == subject
     running = sign_in_attempts.c.started_at > window_start

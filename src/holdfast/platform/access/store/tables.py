@@ -69,7 +69,9 @@ api_keys = sa.Table(
 sign_in_attempts = sa.Table(
     "sign_in_attempts",
     metadata,
-    sa.Column("subject", sa.String(64), primary_key=True),  # SHA-256 of an e-mail address or a network address
+    sa.Column(
+        "subject", sa.String(64), primary_key=True
+    ),  # SHA-256 of an e-mail address or a network address
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
 )
