@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +50,15 @@ class Settings(BaseSettings):
     )
     client_key: Path | None = Field(None, description="Its private key (PEM), where it is a file of its own.")
 
+    outbound_allow: str = Field(
+        "",
+        description="Private hosts or networks that webhooks may reach: comma list of names, addresses, CIDRs.",
+    )
+    master_key: SecretStr = Field(
+        SecretStr(""),
+        description="32 bytes in base 64 that wrap the data keys; empty: keys/master.key in the data folder.",
+    )
+
     local_sign_in: bool = Field(
         True, description="Whether members may sign in with a password or a one-time link."
     )
@@ -94,3 +104,8 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """What links begin with, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def environment_variable(name: str) -> str | None:
+    """The value of a variable that a secret reference (`env:NAME`) names."""
+    return os.environ.get(name)

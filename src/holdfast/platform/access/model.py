@@ -73,6 +73,7 @@ class Grant:
     system: str
     environment: str
     content: bool
+    source: str = "local"  # or "oidc": mapped from a group, replaced at each sign-in
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,44 @@ class Session:
     csrf: str
     created_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignInLink:
+    """A link that signs a member in once. Its id is the hash of the token."""
+
+    id: str
+    member: str
+    expires_at: datetime
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MappedRole:
+    """What a group at the identity provider brings: a role in a workspace (its slug), system, environment."""
+
+    workspace: str
+    role: Role
+    system: str = ""
+    environment: str = ""
+    content: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A member with a living session and all grants, before a workspace is chosen."""
+
+    member: Member
+    session: Session
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session just made, with the token for the cookie, which is not to be had again."""
+
+    session: Session
+    token: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from zoneinfo import available_timezones
 
 from holdfast.kernel.context import Context
-from holdfast.kernel.errors import Invalid
+from holdfast.kernel.errors import Conflict, Invalid, NotFound
 from holdfast.kernel.ids import new_id
 from holdfast.platform.audit import actions as audit
 from holdfast.platform.tenancy import store
@@ -32,6 +33,29 @@ def ensure_workspace(ctx: Context, tx: Transaction, slug: str) -> Workspace:
     made = Context(workspace.id, ctx.actor, ctx.now)
     audit.record(made, tx, action="workspace.created", subject=workspace.id, details={"slug": slug})
     return workspace
+
+
+def create_workspace(ctx: Context, tx: Transaction, slug: str, name: str, zone: str = "UTC") -> Workspace:
+    """A new workspace. Raises Conflict where the short name is taken, Invalid. It needs an admin next."""
+    if store.workspace_by_slug(tx, slug) is not None:
+        raise Conflict("there is a workspace with this short name already")
+    made = ensure_workspace(ctx, tx, slug)
+    return rename_workspace(Context(made.id, ctx.actor, ctx.now), tx, name or slug, zone)
+
+
+def rename_workspace(ctx: Context, tx: Transaction, name: str, zone: str) -> Workspace:
+    """Changes the name that people read, and the time zone of its days. The short name stays: links hold it."""
+    before = store.workspace_by_id(tx, ctx.workspace)
+    if before is None:
+        raise NotFound("there is no such workspace")
+    if not name.strip() or len(name) > 200:
+        raise Invalid("a workspace needs a name, of at most 200 characters", where="name")
+    if zone not in available_timezones():
+        raise Invalid("this is not a time zone; write it like Europe/Berlin or UTC", where="zone")
+    store.rename_workspace(tx, ctx.workspace, name.strip(), zone)
+    details = {"name": name.strip(), "zone": zone, "before": {"name": before.name, "zone": before.zone}}
+    audit.record(ctx, tx, action="workspace.changed", subject=before.id, details=details)
+    return replace(before, name=name.strip(), zone=zone)
 
 
 def register_system(

@@ -1,0 +1,1 @@
+"""Memory of access: tables, and the queries by topic."""

@@ -1,0 +1,1 @@
+"""Secrets: references to where they are kept, and those that are kept here, encrypted."""
