@@ -20,6 +20,7 @@ from holdfast import __version__
 from holdfast.kernel.time import Clock, utc_now
 from holdfast.platform.access import wiring as access_wiring
 from holdfast.platform.audit import wiring as audit_wiring
+from holdfast.platform.frame import Frame
 from holdfast.platform.services import Job, Services
 from holdfast.platform.settings import Settings
 from holdfast.storage.columns import Columns
@@ -32,6 +33,8 @@ from holdfast.telemetry.receiver import grpc as grpc_door
 from holdfast.telemetry.receiver.http import PATHS, OtlpHttp
 from holdfast.telemetry.receiver.keys import Keys
 from holdfast.web import problems
+from holdfast.web.assets import Assets
+from holdfast.web.render import Renderer
 
 log = logging.getLogger("holdfast")
 
@@ -104,7 +107,12 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
     )
     api.state.services = services
     api.state.ingest = ingest
-    problems.install(api)
+    assets = Assets()
+    templates = {"telemetry": telemetry_wiring.TEMPLATES, "access": access_wiring.TEMPLATES}
+    frame = Frame(Renderer(templates, assets, services.clock))
+    api.state.frame = frame
+    api.mount(assets.mount, assets)
+    problems.install(api, lambda _, problem: frame.renderer.render("problem.html", problem=problem, home="/"))
 
     @api.get("/healthz", tags=["health"])
     def healthz() -> dict[str, str]:
@@ -117,7 +125,7 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
         return telemetry_wiring.ready(services)
 
     access_wiring.install(api)
-    telemetry_wiring.install(api)
+    telemetry_wiring.install(api, frame, services)
     return api
 
 

@@ -131,7 +131,9 @@ class Database:
         try:
             connection = self.engine.connect().execution_options(holdfast_writing=writing)
             if not writing and self.engine.dialect.name == "postgresql":
-                connection.execution_options(isolation_level="REPEATABLE READ")  # one view, as SQLite gives it
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ"
+                )  # one view, as SQLite gives it
         except sa.exc.OperationalError as error:
             raise Unavailable("the control store does not answer; try again", retry_after=5) from error
         try:

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from holdfast.kernel.time import parse_instant
-from holdfast.platform.access.api import caller, services
+from holdfast.platform.access.guard import caller, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.telemetry import actions
 from holdfast.telemetry.ingest.service import Ingest
@@ -46,6 +46,7 @@ class CallQuery(BaseModel):
     release: Values
     feature: Values
     provider: Values
+    model: Values
     request_model: Values
     response_model: Values
     operation: Values

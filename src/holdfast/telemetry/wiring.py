@@ -1,18 +1,50 @@
-"""How telemetry plugs in: its routes, jobs, and whether its stores answer."""
+"""How telemetry plugs in: its routes and pages, its jobs, and whether its stores answer."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from holdfast.kernel.errors import Unavailable
+from holdfast.platform.access.model import Caller, Scope
+from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.telemetry import api
+from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
+from holdfast.telemetry.pages import calls, demo, trace
+from holdfast.telemetry.reads import calls as reads
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-def install(app: FastAPI) -> None:
-    """Adds the routes."""
+def install(app: FastAPI, frame: Frame, services: Services) -> None:
+    """Adds the routes and the places in the rail."""
     app.include_router(api.router)
+    for pages in (calls, trace, demo):
+        app.include_router(pages.router)
+    frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
+    if (services.settings.data / "demo").is_dir():
+        frame.places.append(Place("Workspace", "Demo", "demo", "power", "d"))
+    seen: Fresh[str, tuple[list[str], list[str]]] = Fresh(lambda workspace: _seen(services, workspace), 10.0)
+
+    def dimensions(caller: Caller) -> tuple[list[str], list[str]]:
+        reach = caller.reach[Scope.READ]
+        systems, environments = seen.get(caller.ctx.workspace)
+        return (
+            [one for one in systems if any(s in ("", one) for s, _ in reach.pairs)],
+            [one for one in environments if any(e in ("", one) for _, e in reach.pairs)],
+        )
+
+    frame.dimensions = dimensions
+
+
+def _seen(services: Services, workspace: str) -> tuple[list[str], list[str]]:
+    return (
+        reads.dimension_values(services.columns, workspace, "system"),
+        reads.dimension_values(services.columns, workspace, "environment"),
+    )
 
 
 def jobs(_services: Services, _ingest: Ingest) -> tuple[Job, ...]:

@@ -9,14 +9,15 @@ from typing import Any
 
 from holdfast.kernel.errors import Invalid, NotFound
 from holdfast.kernel.page import Page, decode_cursor, encode_cursor
+from holdfast.kernel.time import iso
 from holdfast.platform.access.model import Reach
 from holdfast.storage.columns import Columns
-from holdfast.telemetry.reads.shapes import call_json
+from holdfast.telemetry.reads.shapes import aware, call_json
 from holdfast.telemetry.store import calls as call_store
 from holdfast.telemetry.store import spans as span_store
-from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter
+from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter, Summary
 
-FILTER_NAMES = (*FILTERS, *FLAGS, "finish_reason", "quality")
+FILTER_NAMES = (*FILTERS, *FLAGS, "model", "finish_reason", "quality")
 MOST_LISTED = 500
 ORDERS = ("time", "duration", "cost")
 
@@ -98,21 +99,44 @@ def facets(
     return found
 
 
-def histogram(
-    columns: Columns, workspace: str, filters: CallFilter, buckets: int = 60
-) -> tuple[int, list[tuple[datetime, int, int]]]:
-    """(seconds of a bucket, buckets in order with none left out): start, calls, errors."""
-    span = (filters.within.end - filters.within.start).total_seconds()
-    step = next((s for s in STEPS if span / s <= buckets), STEPS[-1])
-    rows = {start: (n, bad) for start, n, bad in call_store.histogram(columns, workspace, filters, step)}
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Figures by bucket of time, in order, with none left out: None is a bucket without calls."""
+
+    step_seconds: int
+    starts: list[datetime]
+    figures: list[Summary | None]
+
+
+def past(columns: Columns, workspace: str, filters: CallFilter, buckets: int = 60) -> Past:
+    """The figures of a filter over its time range, in at most about so many buckets of a round length."""
+    seconds = (filters.within.end - filters.within.start).total_seconds()
+    step = next((s for s in STEPS if seconds / s <= buckets), STEPS[-1])
+    found = call_store.series(columns, workspace, filters, step)
     first = int(filters.within.start.timestamp()) // step * step
-    made = []
+    starts = []
     at = datetime.fromtimestamp(first, UTC)
     while at < filters.within.end:
-        n, bad = rows.get(at, (0, 0))
-        made.append((at, n, bad))
+        starts.append(at)
         at += timedelta(seconds=step)
-    return step, made
+    return Past(step, starts, [found.get(start) for start in starts])
+
+
+def summary(columns: Columns, workspace: str, filters: CallFilter) -> Summary:
+    """The figures of all calls of a filter."""
+    return call_store.summary(columns, workspace, filters)
+
+
+def ever(columns: Columns, workspace: str) -> bool:
+    """Whether the workspace has ever had a call."""
+    return call_store.any_call(columns, workspace)
+
+
+def dimension_values(columns: Columns, workspace: str, column: str) -> list[str]:
+    """Every known value of a dimension (system, environment, …)."""
+    if column not in call_store.DIMENSIONS:
+        raise Invalid(f"there is no dimension {column[:40]!r}", where="dimension")
+    return call_store.dimension_values(columns, workspace, column)
 
 
 STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800, 2592000)
@@ -144,3 +168,12 @@ def iterate(
 def parquet(columns: Columns, workspace: str, filters: CallFilter) -> bytes:
     """Every call of a filter as one Parquet file, oldest first."""
     return call_store.exported(columns, workspace, filters, "Parquet")
+
+
+def received_since(
+    columns: Columns, workspace: str, filters: CallFilter, after: datetime
+) -> Page[dict[str, Any]]:
+    """Calls of a filter that were first counted after an instant, the latest first; the cursor is the last arrival."""
+    rows = call_store.received_since(columns, workspace, filters, after)
+    last = max((aware(row["received_at"]) for row in rows), default=None)
+    return Page([call_json(row) for row in rows], None if last is None else iso(last))

@@ -165,6 +165,7 @@ FILTERS = (
     "cost_unknown_reason",
 )
 FLAGS = ("streaming", "refusal", "sample")
+MODEL = "if(response_model = '', request_model, response_model)"
 
 
 _IDS = (
@@ -191,8 +192,8 @@ def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
     }
     for number, (column, allowed) in enumerate(filters.equals.items()):
         key = f"v{number}"
-        if column in FILTERS:
-            clauses.append(f"{column} IN {{{key}:Array(String)}}")
+        if column in FILTERS or column == "model":
+            clauses.append(f"{MODEL if column == 'model' else column} IN {{{key}:Array(String)}}")
             params[key] = list(allowed)
         elif column in FLAGS:
             wanted = [
@@ -317,9 +318,8 @@ def facet(
 ) -> list[tuple[str, int]]:
     """The commonest values of a column among the calls of a filter, with their counts."""
     clauses, params = where(filters)
-    shown = {"finish_reason": "arrayJoin(finish_reasons)", "quality": "arrayJoin(quality)"}.get(
-        column, column
-    )
+    lists = {"finish_reason": "arrayJoin(finish_reasons)", "quality": "arrayJoin(quality)", "model": MODEL}
+    shown = lists.get(column, column)
     if column in FLAGS:
         shown = f"ifNull(toString({column}), '')"
     query = Select(
@@ -336,31 +336,6 @@ def facet(
     return [(str(value), int(n)) for value, n in columns.rows(workspace, query)]
 
 
-def histogram(
-    columns: Columns, workspace: str, filters: CallFilter, step_seconds: int
-) -> list[tuple[datetime, int, int]]:
-    """(start of bucket, calls, errors) for every bucket that has calls."""
-    clauses, params = where(filters)
-    query = Select(
-        "calls",
-        [
-            f"toStartOfInterval(started_at, INTERVAL {int(step_seconds)} SECOND) AS bucket",
-            "count()",
-            "countIf(status = 'error')",
-        ],
-        clauses,
-        params,
-        group_by=["bucket"],
-        order_by=["bucket"],
-        final=True,
-        settings=FINAL,
-    )
-    rows = columns.rows(workspace, query)
-    return [
-        (bucket if bucket.tzinfo else bucket.replace(tzinfo=UTC), int(n), int(bad)) for bucket, n, bad in rows
-    ]
-
-
 def exported(columns: Columns, workspace: str, filters: CallFilter, format_name: str) -> bytes:
     """All calls of a filter in one of the engine's formats (Parquet, JSONEachRow), oldest first."""
     clauses, params = where(filters)
@@ -375,3 +350,109 @@ def exported(columns: Columns, workspace: str, filters: CallFilter, format_name:
         settings=FINAL,
     )
     return columns.formatted(workspace, query, format_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures of many calls. Sums leave out what is unknown and say how much that is; None where nothing is known."""
+
+    calls: int
+    errors: int
+    p50_ms: float | None
+    p95_ms: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    costs: dict[str, Decimal]  # by currency
+    unpriced: int
+    samples: int
+
+
+_INPUT = "ifNull(input_uncached_tokens, 0) + ifNull(input_cache_read_tokens, 0) + ifNull(input_cache_write_tokens, 0)"
+_KNOWN_INPUT = "input_uncached_tokens IS NOT NULL OR input_cache_read_tokens IS NOT NULL"
+_FIGURES = (
+    "count()",
+    "countIf(status = 'error')",
+    "quantilesTDigest(0.5, 0.95)(duration_ns / 1e6)",
+    f"sumOrNullIf({_INPUT}, {_KNOWN_INPUT})",
+    "sumOrNull(output_tokens)",
+    "sumOrNull(input_cache_read_tokens)",
+    "sumMapIf([cost_currency], [ifNull(cost_amount, 0)], cost_amount IS NOT NULL)",
+    "countIf(cost_amount IS NULL)",
+    "countIf(sample)",
+)
+
+
+def _summary(row: tuple[Any, ...]) -> Summary:
+    calls = int(row[0])
+    currencies, amounts = row[6]
+    return Summary(
+        calls=calls,
+        errors=int(row[1]),
+        p50_ms=float(row[2][0]) if calls else None,
+        p95_ms=float(row[2][1]) if calls else None,
+        input_tokens=None if row[3] is None else int(row[3]),
+        output_tokens=None if row[4] is None else int(row[4]),
+        cache_read_tokens=None if row[5] is None else int(row[5]),
+        costs=dict(zip(currencies, amounts, strict=True)),
+        unpriced=int(row[7]),
+        samples=int(row[8]),
+    )
+
+
+def summary(columns: Columns, workspace: str, filters: CallFilter) -> Summary:
+    """The figures of all calls of a filter."""
+    clauses, params = where(filters)
+    query = Select("calls", _FIGURES, clauses, params, final=True, settings=FINAL)
+    return _summary(columns.rows(workspace, query)[0])
+
+
+def series(
+    columns: Columns, workspace: str, filters: CallFilter, step_seconds: int
+) -> dict[datetime, Summary]:
+    """The figures by bucket of time (UTC), for every bucket that has calls."""
+    clauses, params = where(filters)
+    bucket = f"toStartOfInterval(started_at, INTERVAL {int(step_seconds)} SECOND) AS bucket"
+    query = Select(
+        "calls",
+        [bucket, *_FIGURES],
+        clauses,
+        params,
+        group_by=["bucket"],
+        order_by=["bucket"],
+        final=True,
+        settings=FINAL,
+    )
+    rows = columns.rows(workspace, query)
+    return {(row[0] if row[0].tzinfo else row[0].replace(tzinfo=UTC)): _summary(row[1:]) for row in rows}
+
+
+def dimension_values(columns: Columns, workspace: str, column: str) -> list[str]:
+    """Every known value of a dimension; for the menus."""
+    query = Select("calls", [f"DISTINCT {column}"], [f"{column} != ''"], order_by=[column], limit=200)
+    return [row[0] for row in columns.rows(workspace, query)]
+
+
+def any_call(columns: Columns, workspace: str) -> bool:
+    """Whether the workspace has ever had a call."""
+    return bool(columns.rows(workspace, Select("calls", ["1"], limit=1)))
+
+
+def received_since(
+    columns: Columns, workspace: str, filters: CallFilter, after: datetime, limit: int = 50
+) -> list[dict[str, Any]]:
+    """Calls that were stored after an instant, the latest first, with `received_at`."""
+    clauses, params = where(filters)
+    clauses.append("received_at > {after:DateTime64(3, 'UTC')}")
+    params["after"] = after
+    query = Select(
+        "calls",
+        [*LISTED, "received_at"],
+        clauses,
+        params,
+        order_by=["started_at DESC", "id DESC"],
+        limit=limit,
+        final=True,
+        settings=FINAL,
+    )
+    return columns.dicts(workspace, query)

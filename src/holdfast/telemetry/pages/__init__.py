@@ -1,0 +1,1 @@
+"""The pages of telemetry: the calls explorer, one trace, and the demo's switches."""
