@@ -44,7 +44,7 @@ def test_the_time_menu_knows_presets_and_custom_ranges() -> None:
 def test_a_selector_narrows_and_widens() -> None:
     menu = parameter_selector(HERE, "system", "System", (("a", "A"), ("b", "B")), "All systems")
     assert menu.value == "A"
-    assert [option.href for option in menu.options][0] == "/w/acme/calls?model=x&model=y&range=7d"
+    assert menu.options[0].href == "/w/acme/calls?model=x&model=y&range=7d"
 
 
 def test_the_rail_carries_the_scope_and_nothing_else() -> None:
