@@ -1,4 +1,5 @@
 """Invented data in the shapes that the templates expect, for looking at pages before and beside the product."""
+# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -24,23 +25,44 @@ def call(number: int, **changes: Any) -> dict[str, Any]:
     fresh, cached, out = dice.randint(60, 2600), dice.choice((0, 0, 600, 1900, 5200)), dice.randint(8, 900)
     duration = dice.lognormvariate(7.1, 0.9)
     facts = {
-        "id": f"{number:016x}", "trace_id": f"{number * 7919:032x}", "span_id": f"{number:016x}",
-        "started_at": NOW - timedelta(seconds=number * 2.7 + dice.random()), "duration_ms": duration,
-        "system": "hr-copilot", "environment": "production", "route": dice.choice(ROUTES),
-        "agent": dice.choice(AGENTS), "tenant": dice.choice((*TENANTS, None)), "user": f"u-{dice.randint(100, 160)}",
-        "session": f"s-{dice.randint(1000, 1020)}", "release": "hr-copilot@2026.11.2", "provider": provider,
-        "request_model": model, "response_model": model, "operation": "chat", "status": "error" if failed else "ok",
+        "id": f"{number:016x}",
+        "trace_id": f"{number * 7919:032x}",
+        "span_id": f"{number:016x}",
+        "started_at": NOW - timedelta(seconds=number * 2.7 + dice.random()),
+        "duration_ms": duration,
+        "system": "hr-copilot",
+        "environment": "production",
+        "route": dice.choice(ROUTES),
+        "agent": dice.choice(AGENTS),
+        "tenant": dice.choice((*TENANTS, None)),
+        "user": f"u-{dice.randint(100, 160)}",
+        "session": f"s-{dice.randint(1000, 1020)}",
+        "release": "hr-copilot@2026.11.2",
+        "provider": provider,
+        "request_model": model,
+        "response_model": model,
+        "operation": "chat",
+        "status": "error" if failed else "ok",
         "error_class": dice.choice(("rate_limit", "timeout", "model")) if failed else None,
-        "error_type": "RateLimitError" if failed else None, "streaming": dice.random() < 0.7,
+        "error_type": "RateLimitError" if failed else None,
+        "streaming": dice.random() < 0.7,
         "ttft_ms": duration * 0.3 if dice.random() < 0.9 else None,
-        "input_uncached_tokens": fresh, "input_cache_read_tokens": cached, "input_cache_write_tokens": 0,
-        "output_tokens": None if failed else out, "reasoning_tokens": None,
-        "cost_amount": None if provider == "local" else Decimal(fresh * 3 + cached * 0.3 + out * 15) / 4_000_000,
-        "cost_currency": "USD", "cost_unknown_reason": "No price is known for smollm2-135m." if provider == "local" else None,
+        "input_uncached_tokens": fresh,
+        "input_cache_read_tokens": cached,
+        "input_cache_write_tokens": 0,
+        "output_tokens": None if failed else out,
+        "reasoning_tokens": None,
+        "cost_amount": None
+        if provider == "local"
+        else Decimal(fresh * 3 + cached * 0.3 + out * 15) / 4_000_000,
+        "cost_currency": "USD",
+        "cost_unknown_reason": "No price is known for smollm2-135m." if provider == "local" else None,
         "price_id": None if provider == "local" else f"{provider}/{model}",
-        "finish_reasons": ["length"] if dice.random() < 0.05 else ["stop"], "refusal": dice.random() < 0.03,
-        "sample": number % 17 == 5, "total_tokens": fresh + cached + out,
-    }  # fmt: skip
+        "finish_reasons": ["length"] if dice.random() < 0.05 else ["stop"],
+        "refusal": dice.random() < 0.03,
+        "sample": number % 17 == 5,
+        "total_tokens": fresh + cached + out,
+    }
     return {**facts, **changes}
 
 
@@ -65,10 +87,14 @@ def facets() -> list[dict[str, Any]]:
         "sample": ("Sample data", ("yes", 1202), ("no", 19242)),
     }
     return [
-        {"name": name, "label": label, "open": index in (2, 4, 5, 7),
-         "values": [{"value": value, "label": value, "count": count} for value, count in values]}
+        {
+            "name": name,
+            "label": label,
+            "open": index in (2, 4, 5, 7),
+            "values": [{"value": value, "label": value, "count": count} for value, count in values],
+        }
         for index, (name, (label, *values)) in enumerate(lists.items())
-    ]  # fmt: skip
+    ]
 
 
 def summary() -> dict[str, Any]:
@@ -90,12 +116,29 @@ def summary() -> dict[str, Any]:
     wave = [dice.random() * 20 + 60 + 30 * (n % 12 > 8) for n in range(48)]
     gap: list[float | None] = [*wave[:20], None, None, *wave[22:]]
     return {
-        "calls": 20444, "errors": 1454, "p50_ms": 842.0, "p95_ms": 6120.0, "input_tokens": 48_203_111,
-        "output_tokens": 6_120_443, "cache_share": 0.413, "cost": Decimal("118.4021"), "currency": "USD",
-        "unpriced": 1240, "partial": False, "buckets": buckets, "first": "20 Nov 20:14", "last": "now",
-        "past": {"calls": wave, "errors": [1, 2, 0, 1, 0, 3, 22, 19, 2, 1], "p95_ms": gap, "tokens": wave,
-                 "cost": wave[::-1], "cache_share": wave},
-    }  # fmt: skip
+        "calls": 20444,
+        "errors": 1454,
+        "p50_ms": 842.0,
+        "p95_ms": 6120.0,
+        "input_tokens": 48_203_111,
+        "output_tokens": 6_120_443,
+        "cache_share": 0.413,
+        "cost": Decimal("118.4021"),
+        "currency": "USD",
+        "unpriced": 1240,
+        "partial": False,
+        "buckets": buckets,
+        "first": "20 Nov 20:14",
+        "last": "now",
+        "past": {
+            "calls": wave,
+            "errors": [1, 2, 0, 1, 0, 3, 22, 19, 2, 1],
+            "p95_ms": gap,
+            "tokens": wave,
+            "cost": wave[::-1],
+            "cache_share": wave,
+        },
+    }
 
 
 MS = 1_000_000
@@ -117,15 +160,44 @@ SPANS: tuple[tuple[str, str, str, str, str, int, int, bool], ...] = (
 def trace() -> dict[str, Any]:
     """One trace's header."""
     return {
-        "id": "5b8efff798038103d269b633813fc60c", "started_at": NOW - timedelta(seconds=41), "duration_ms": 4310.0,
-        "system": "hr-copilot", "environment": "production", "route": "policy-question", "agent": "hr-assistant",
-        "tenant": "northwind", "user": None, "session": "s-1013", "release": "hr-copilot@2026.11.2", "error": True,
-        "sample": False, "spans": 11, "calls": 5, "session_href": "?session=s-1013", "calls_href": "/w/acme/calls",
-        "tokens": {"input_uncached": 412, "input_cache_read": 3120, "input_cache_write": 640, "output": 318, "reasoning": 96},
-        "cost": Decimal("0.004871"), "currency": "USD", "unpriced": 1,
-        "prices": [{"id": "anthropic/claude-haiku-4-6", "effective_from": datetime(2026, 8, 1, tzinfo=UTC), "source": "genai-prices"}],
-        "quality": [{"what": "usage.part_exceeds_whole", "where": "span a6: reasoning tokens exceed output tokens"}],
-    }  # fmt: skip
+        "id": "5b8efff798038103d269b633813fc60c",
+        "started_at": NOW - timedelta(seconds=41),
+        "duration_ms": 4310.0,
+        "system": "hr-copilot",
+        "environment": "production",
+        "route": "policy-question",
+        "agent": "hr-assistant",
+        "tenant": "northwind",
+        "user": None,
+        "session": "s-1013",
+        "release": "hr-copilot@2026.11.2",
+        "error": True,
+        "sample": False,
+        "spans": 11,
+        "calls": 5,
+        "session_href": "?session=s-1013",
+        "calls_href": "/w/acme/calls",
+        "tokens": {
+            "input_uncached": 412,
+            "input_cache_read": 3120,
+            "input_cache_write": 640,
+            "output": 318,
+            "reasoning": 96,
+        },
+        "cost": Decimal("0.004871"),
+        "currency": "USD",
+        "unpriced": 1,
+        "prices": [
+            {
+                "id": "anthropic/claude-haiku-4-6",
+                "effective_from": datetime(2026, 8, 1, tzinfo=UTC),
+                "source": "genai-prices",
+            }
+        ],
+        "quality": [
+            {"what": "usage.part_exceeds_whole", "where": "span a6: reasoning tokens exceed output tokens"}
+        ],
+    }
 
 
 def rows() -> list[dict[str, Any]]:
@@ -135,10 +207,17 @@ def rows() -> list[dict[str, Any]]:
     }
     found = {s[0]: s for s in SPANS}
     return [
-        {"place": place, "name": found[i][2], "kind": found[i][3], "note": found[i][4], "failed": found[i][7],
-         "is_call": found[i][3] in ("inference", "embeddings", "rerank"), "duration_ms": float(found[i][6] - found[i][5])}
+        {
+            "place": place,
+            "name": found[i][2],
+            "kind": found[i][3],
+            "note": found[i][4],
+            "failed": found[i][7],
+            "is_call": found[i][3] in ("inference", "embeddings", "rerank"),
+            "duration_ms": float(found[i][6] - found[i][5]),
+        }
         for i, place in places.items()
-    ]  # fmt: skip
+    ]
 
 
 def content(state: str = "captured") -> dict[str, Any]:
@@ -152,23 +231,94 @@ def content(state: str = "captured") -> dict[str, Any]:
         "sampled_out": "One call in ten keeps its content here.",
     }
     return {
-        "state": state, "detail": details[state], "redacted": [{"kind": "e-mail", "count": 2}, {"kind": "IBAN", "count": 1}] if state == "captured" else [],
+        "state": state,
+        "detail": details[state],
+        "redacted": [{"kind": "e-mail", "count": 2}, {"kind": "IBAN", "count": 1}]
+        if state == "captured"
+        else [],
         "grant_href": "/w/acme/settings/members" if state == "denied" else "",
-        "query": None, "tool_arguments": None, "tool_result": None,
-        "system_instructions": [{"type": "text", "content": "You answer questions about HR policies. Say where an answer stands. If it stands nowhere, say so."}],
+        "query": None,
+        "tool_arguments": None,
+        "tool_result": None,
+        "system_instructions": [
+            {
+                "type": "text",
+                "content": "You answer questions about HR policies. Say where an answer stands. If it stands nowhere, say so.",
+            }
+        ],
         "input_messages": [
-            {"role": "user", "parts": [{"type": "text", "content": "I'm [e-mail removed]. How many days of leave can I take over into next year,\nand until when?"}]},
-            {"role": "assistant", "parts": [{"type": "reasoning", "content": "I need the balance first."}, {"type": "tool_call", "id": "call_7", "name": "leave_balance", "arguments": {"employee": "u-117", "year": 2026}}]},
-            {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_7", "response": {"days_left": 7.5, "carry_over_limit": 5}}]},
+            {
+                "role": "user",
+                "parts": [
+                    {
+                        "type": "text",
+                        "content": "I'm [e-mail removed]. How many days of leave can I take over into next year,\nand until when?",
+                    }
+                ],
+            },
+            {
+                "role": "assistant",
+                "parts": [
+                    {"type": "reasoning", "content": "I need the balance first."},
+                    {
+                        "type": "tool_call",
+                        "id": "call_7",
+                        "name": "leave_balance",
+                        "arguments": {"employee": "u-117", "year": 2026},
+                    },
+                ],
+            },
+            {
+                "role": "tool",
+                "parts": [
+                    {
+                        "type": "tool_call_response",
+                        "id": "call_7",
+                        "response": {"days_left": 7.5, "carry_over_limit": 5},
+                    }
+                ],
+            },
         ],
-        "output_messages": [{"role": "assistant", "finish_reason": "stop", "parts": [{"type": "text", "content": "You have 7.5 days left and can take 5 of them over. They must be used by 31 March 2027 (Leave policy, section 4.2). The other 2.5 days lapse on 31 December."}]}],
-        "tool_definitions": [{"name": "leave_balance", "description": "Days of leave of one employee", "parameters": {"type": "object"}}],
+        "output_messages": [
+            {
+                "role": "assistant",
+                "finish_reason": "stop",
+                "parts": [
+                    {
+                        "type": "text",
+                        "content": "You have 7.5 days left and can take 5 of them over. They must be used by 31 March 2027 (Leave policy, section 4.2). The other 2.5 days lapse on 31 December.",
+                    }
+                ],
+            }
+        ],
+        "tool_definitions": [
+            {
+                "name": "leave_balance",
+                "description": "Days of leave of one employee",
+                "parameters": {"type": "object"},
+            }
+        ],
         "documents": [
-            {"id": "leave-policy#4.2", "score": 0.871, "content": "Up to five days may be taken over into the following year. They lapse on 31 March.", "metadata": {}},
-            {"id": "leave-policy#4.1", "score": 0.704, "content": "Leave is to be taken in the calendar year in which it is granted.", "metadata": {}},
-            {"id": "works-agreement#9", "score": None, "content": "Exceptions are agreed in writing.", "metadata": {}},
+            {
+                "id": "leave-policy#4.2",
+                "score": 0.871,
+                "content": "Up to five days may be taken over into the following year. They lapse on 31 March.",
+                "metadata": {},
+            },
+            {
+                "id": "leave-policy#4.1",
+                "score": 0.704,
+                "content": "Leave is to be taken in the calendar year in which it is granted.",
+                "metadata": {},
+            },
+            {
+                "id": "works-agreement#9",
+                "score": None,
+                "content": "Exceptions are agreed in writing.",
+                "metadata": {},
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def span(state: str = "captured", known_price: bool = True) -> dict[str, Any]:
@@ -194,22 +344,55 @@ def span(state: str = "captured", known_price: bool = True) -> dict[str, Any]:
     )
     usage.append({"bucket": "reasoning", "within": True, "tokens": 96, "amount": None, "each": ""})
     return {
-        "id": "aa", "name": "chat claude-haiku-4-6", "kind": "inference", "status": "ok", "status_message": "",
-        "started_at": NOW, "duration_ms": 1920.0, "scope": "opentelemetry.instrumentation.anthropic 0.61", "service": "hr-copilot",
-        "call": call(12, status="ok", error_class=None, response_model="claude-haiku-4-6", ttft_ms=311.0), "content": content(state), "usage": usage,
-        "charge": {"amount": Decimal("0.003114") if known_price else None, "currency": "USD", "price_id": "anthropic/claude-haiku-4-6",
-                   "effective_from": datetime(2026, 8, 1, tzinfo=UTC), "source": "genai-prices",
-                   "unknown_reason": None if known_price else "No price is known for claude-haiku-4-6 from this provider."},
+        "id": "aa",
+        "name": "chat claude-haiku-4-6",
+        "kind": "inference",
+        "status": "ok",
+        "status_message": "",
+        "started_at": NOW,
+        "duration_ms": 1920.0,
+        "scope": "opentelemetry.instrumentation.anthropic 0.61",
+        "service": "hr-copilot",
+        "call": call(12, status="ok", error_class=None, response_model="claude-haiku-4-6", ttft_ms=311.0),
+        "content": content(state),
+        "usage": usage,
+        "charge": {
+            "amount": Decimal("0.003114") if known_price else None,
+            "currency": "USD",
+            "price_id": "anthropic/claude-haiku-4-6",
+            "effective_from": datetime(2026, 8, 1, tzinfo=UTC),
+            "source": "genai-prices",
+            "unknown_reason": None
+            if known_price
+            else "No price is known for claude-haiku-4-6 from this provider.",
+        },
         "facts": [
             {"field": "operation", "value": "chat", "source": "gen_ai.operation.name", "derived": ""},
-            {"field": "response_model", "value": "claude-haiku-4-6", "source": "gen_ai.response.model", "derived": ""},
+            {
+                "field": "response_model",
+                "value": "claude-haiku-4-6",
+                "source": "gen_ai.response.model",
+                "derived": "",
+            },
             {"field": "usage.output", "value": 318, "source": "gen_ai.usage.output_tokens", "derived": ""},
             {"field": "ttft_ms", "value": 311.0, "source": None, "derived": "first token event − start"},
         ],
-        "attributes": [{"group": "span", "name": name, "value": value} for name, value in {
-            "gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-haiku-4-6", "gen_ai.usage.input_tokens": 4172,
-            "gen_ai.response.finish_reasons": ["end_turn"], "server.address": "api.anthropic.com"}.items()]
+        "attributes": [
+            {"group": "span", "name": name, "value": value}
+            for name, value in {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.request.model": "claude-haiku-4-6",
+                "gen_ai.usage.input_tokens": 4172,
+                "gen_ai.response.finish_reasons": ["end_turn"],
+                "server.address": "api.anthropic.com",
+            }.items()
+        ]
         + [{"group": "resource", "name": "service.name", "value": "hr-copilot"}],
-        "events": [{"name": "gen_ai.first_token", "at": NOW, "offset_ms": 311.0, "attributes": {"gen_ai.index": 0}}],
-        "merged": [{"id": "aa", "scope": "opentelemetry.instrumentation.anthropic"}, {"id": "ac", "scope": "holdfast.gateway"}],
-    }  # fmt: skip
+        "events": [
+            {"name": "gen_ai.first_token", "at": NOW, "offset_ms": 311.0, "attributes": {"gen_ai.index": 0}}
+        ],
+        "merged": [
+            {"id": "aa", "scope": "opentelemetry.instrumentation.anthropic"},
+            {"id": "ac", "scope": "holdfast.gateway"},
+        ],
+    }

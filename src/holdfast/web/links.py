@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
@@ -72,5 +72,5 @@ class Here:
     def __str__(self) -> str:
         return f"{self.path}?{urlencode(self.pairs)}" if self.pairs else self.path
 
-    def _without(self, names: set[str]) -> tuple[Pair, ...]:
+    def _without(self, names: Collection[str]) -> tuple[Pair, ...]:
         return tuple(pair for pair in self.pairs if pair[0] not in names)

@@ -28,13 +28,18 @@ class OpsChart extends HTMLElement {
     const style = getComputedStyle(this);
     const colour = (name) => style.getPropertyValue(name).trim() && this.resolve(`var(${name})`);
     const tones = [colour("--accent"), colour("--warning"), colour("--sample"), colour("--success")];
-    const axis = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+    const axis = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `11px ${style.fontFamily}` };
+    const clock = (_, ticks) => ticks.map((tick) => {
+      const iso = new Date(tick * 1000).toISOString();
+      return tick % 86400 ? iso.slice(11, 16) : iso.slice(5, 10);
+    });
     const write = (_, value) => (value == null ? "unknown" : `${value.toLocaleString()} ${chart.unit || ""}`);
     this.plot?.destroy();
     this.plot = new window.uPlot({
       ...this.box(),
       cursor: { drag: { x: true, y: false, setScale: false } },
-      axes: [axis, { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => `${tick.toLocaleString()} ${chart.unit || ""}`) }],
+      tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+      axes: [{ ...axis, values: clock }, { ...axis, size: 72, values: (_, ticks) => ticks.map((tick) => `${tick.toLocaleString()} ${chart.unit || ""}`) }],
       series: [{}, ...chart.series.map((one, index) => ({
         label: one.label, width: 1.5, spanGaps: false, value: write, points: { show: false },
         stroke: one.tone === "danger" ? colour("--danger") : tones[index % tones.length],

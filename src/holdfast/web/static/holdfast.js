@@ -64,6 +64,7 @@
     theme: turn,
     copy,
     rail: () => rail(!one("#rail").classList.contains("open")),
+    flip: (button) => one(button.dataset.target)?.classList.toggle("flipped"),
     dialog: (button) => document.getElementById(button.dataset.dialog)?.showModal(),
     close: (button) => button.closest("dialog")?.close(),
   };
