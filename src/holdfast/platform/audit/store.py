@@ -74,6 +74,15 @@ audit_streams = sa.Table(
 
 _BATCH = 1000
 
+# What every change of state runs is built once: building costs as much as running.
+_LOCK_TREE = sa.select(audit_trees).where(audit_trees.c.workspace == sa.bindparam("of")).with_for_update()
+_PUT_TREE = (
+    audit_trees.update()
+    .where(audit_trees.c.workspace == sa.bindparam("of"))
+    .values(size=sa.bindparam("to_size"), frontier=sa.bindparam("to_frontier"))
+)
+_ADD_ENTRY = audit_entries.insert()
+
 
 def lock_tree(tx: Transaction, workspace: str) -> Tree:
     """The tree's state, begun where missing, and nobody else's to change until this transaction ends."""
@@ -90,8 +99,7 @@ def lock_tree(tx: Transaction, workspace: str) -> Tree:
 
 def put_tree(tx: Transaction, tree: Tree) -> None:
     """Keeps the new state of a tree that `lock_tree` gave."""
-    statement = audit_trees.update().where(audit_trees.c.workspace == tree.workspace)
-    tx.execute(statement.values(size=tree.size, frontier=tree.frontier))
+    tx.execute(_PUT_TREE, [{"of": tree.workspace, "to_size": tree.size, "to_frontier": tree.frontier}])
 
 
 def add_entry(tx: Transaction, entry: Entry) -> None:
@@ -99,7 +107,7 @@ def add_entry(tx: Transaction, entry: Entry) -> None:
     values = {"workspace": entry.workspace, "position": entry.index, "at": entry.at, "action": entry.action}
     values |= {"actor_kind": entry.actor_kind, "actor_id": entry.actor_id, "subject": entry.subject}
     values |= {"record": entry.text, "salt": entry.salt, "leaf_hash": entry.leaf_hash}
-    tx.execute(audit_entries.insert(), [values | {"erased_at": None}])
+    tx.execute(_ADD_ENTRY, [values | {"erased_at": None}])
 
 
 def add_tiles(tx: Transaction, tiles: Sequence[Tile]) -> None:
@@ -272,7 +280,7 @@ def put_stream_place(
 
 
 def _tree_row(tx: Transaction, workspace: str) -> Tree | None:
-    row = tx.execute(tx.select(audit_trees, workspace).with_for_update()).one_or_none()
+    row = tx.execute(_LOCK_TREE, [{"of": workspace}]).one_or_none()
     return None if row is None else Tree(row.workspace, row.size, row.frontier)
 
 
