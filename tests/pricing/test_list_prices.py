@@ -159,6 +159,8 @@ def test_who_the_provider_is() -> None:
     usage = Usage(1_000_000, output=0)
     assert "azure/" in str(ask("azure.ai.openai", "gpt-4o", usage).price_id)
     assert "google/" in str(ask("gcp.gen_ai", "models/gemini-2.5-flash", usage).price_id)
+    arn = "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    assert ask("aws.bedrock", arn, usage).amount == Decimal("3.3")
     by_url = ask("openai", "deepseek-chat", usage, base_url="https://api.deepseek.com/v1")
     assert "deepseek/" in str(by_url.price_id)
     local = ask("openai", "gpt-4o", usage, base_url="http://localhost:8401/v1")
@@ -300,3 +302,29 @@ def test_the_impossible_vector_is_refused(vectors: dict[str, Any]) -> None:
     partition = rules.from_totals(input_total=given_["input_tokens"], cache_read=given_["cache_read_tokens"])
     assert partition.problems
     assert ask("anthropic", "claude-sonnet-4-5", partition.usage).amount is None
+
+
+def test_free_is_zero_only_where_the_name_says_so() -> None:
+    free = next(
+        model.id
+        for provider in get_snapshot().providers
+        if provider.id == "openrouter"
+        for model in provider.models
+        if model.id.endswith(":free")
+    )
+    charge = ask("openrouter", free, Usage(10, output=10))
+    assert (charge.amount, charge.unknown_reason) == (Decimal(0), None)
+    moderation = ask("openai", "omni-moderation-latest", Usage(10, output=0))
+    assert moderation.amount is None, "a model on the list without any price is unknown, not free"
+
+
+def test_a_call_is_priced_from_memory() -> None:
+    """Looking a model up takes the library hundreds of microseconds; a second call must not look again."""
+    pricer = Pricer(cache_size=8)
+    query = PriceQuery("anthropic", "claude-sonnet-4-5", Usage(1, output=1), AT)
+    first = pricer.list_price(query)
+    pricer._providers = []
+    assert pricer.list_price(query) == first
+    for number in range(20):
+        pricer.list_price(PriceQuery("anthropic", f"m{number}", Usage(1, output=1), AT))
+    assert pricer.list_price(query).amount is None, "the caches are bounded"

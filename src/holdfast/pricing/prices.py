@@ -40,6 +40,8 @@ _BUCKET_OF = (
     ("output_image_mtok", "output_image"),
 )
 _NAME_LIMIT = 300
+_PATH_NAMES = ("aws", "google")
+"""Providers that also name a model by its path: `publishers/google/models/…`, `arn:aws:bedrock:…/…`."""
 _MIDNIGHT = time(0)
 
 
@@ -107,8 +109,8 @@ class Pricer:
         if host is None:
             return f"no price list for provider {provider!r}" if provider else f"unknown model {model!r}"
         found = host.find_model(model, all_providers=self._providers)
-        if found is None and host.id == "google" and "models/" in model:
-            found = host.find_model(model.rpartition("models/")[2], all_providers=self._providers)
+        if found is None and host.id in _PATH_NAMES and "/" in model:
+            found = host.find_model(model.rpartition("/")[2], all_providers=self._providers)
         if found is None:
             return f"unknown model {model!r} of {host.id}"
         return _Listed(host, found, _changes(found))
