@@ -87,7 +87,7 @@ def main() -> None:
     say(f"model ready on {server.url} after {time.monotonic() - began:.1f} s")
     stop.wait()
     say("model stopped")
-    # The engine's own shutdown waits for open client connections (two minutes were seen): nothing needs saving.
+    # The engine's own shutdown waits for open client connections (two minutes were seen).
     os._exit(0)
 
 
