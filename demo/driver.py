@@ -9,10 +9,11 @@ three HOLDFAST_DEMO_ settings).
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from demo.lifeline import die_with_parent, say, stop_on_signal
 from demo.rhythm import BASE_SECONDS, Conversation, conversations, pause_seconds
 
 WORKERS = 2
+GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,6 @@ class Driver:
         self._stop = stop
         self._lock = threading.Lock()
         self._figures = Figures()
-        self._waiting = threading.BoundedSemaphore(WORKERS * 4)
 
     def figures(self) -> dict[str, Any]:
         """Conversations begun, turns answered, turns failed, conversations skipped because too many wait."""
@@ -58,20 +59,18 @@ class Driver:
 
     def run(self, seed: int, base_seconds: float = BASE_SECONDS) -> None:
         """Drives until the stop event is set. The plan follows from the seed, ids of conversations do not."""
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="conversation") as pool:
-            for one in conversations(seed):
-                if self._stop.wait(pause_seconds(one, time.localtime().tm_hour, base_seconds)):
-                    break
-                if self._waiting.acquire(blocking=False):
-                    pool.submit(self._hold_and_release, one)
-                else:
-                    self._count(skipped=1)
-
-    def _hold_and_release(self, one: Conversation) -> None:
-        try:
-            self.hold(one)
-        finally:
-            self._waiting.release()
+        pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="conversation")
+        running: set[Future[None]] = set()
+        for one in conversations(seed):
+            if self._stop.wait(pause_seconds(one, time.localtime().tm_hour, base_seconds)):
+                break
+            running = {future for future in running if not future.done()}
+            if len(running) < WORKERS * 4:
+                running.add(pool.submit(self.hold, one))
+            else:
+                self._count(skipped=1)
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait(running, timeout=GRACE_SECONDS)
 
     def hold(self, one: Conversation) -> None:
         """Holds one conversation, turn by turn; a failed turn ends it, as it would for a person."""
@@ -118,8 +117,9 @@ def main() -> None:
     say(f"traffic to {where.model} begins; controls on http://127.0.0.1:{control.port}/state")
     driver.run(args.seed, args.base_seconds)
     control.close()
-    telemetry.close()
+    telemetry.close(GRACE_SECONDS)
     say("traffic ended")
+    os._exit(0)  # a turn or an export that outlived its grace is not waited for
 
 
 def _delay(stop: threading.Event, switchboard: Switchboard) -> None:

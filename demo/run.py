@@ -164,7 +164,7 @@ def main() -> None:
 
 
 def _headers(key: str | None) -> str:
-    """The key as an OTLP header; without one, what the environment holds already (and no process list shows)."""
+    """The key as an OTLP header; without one, what the environment holds (which no process list shows)."""
     if key is None:
         return os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     return f"authorization={urllib.parse.quote(f'Bearer {key}')}"

@@ -8,7 +8,10 @@ travels as OpenTelemetry baggage and is put on every span by one small span proc
 from __future__ import annotations
 
 import json
+import logging
 import os
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -57,6 +60,8 @@ class Telemetry:
 
     def __init__(self, *, version: str = VERSION, environment: str = "production") -> None:
         """Installs the providers process-wide and instruments the openai SDK. Message content is captured."""
+        # The exporter reports each attempt of its own; what is lost in the end it reports as an error.
+        logging.getLogger("opentelemetry.exporter.otlp").setLevel(logging.ERROR)
         os.environ.setdefault("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")
         resource = Resource.create(
             {"service.name": SERVICE, "service.version": version, "deployment.environment.name": environment}
@@ -79,11 +84,18 @@ class Telemetry:
         """Sends the finished spans now."""
         self._traces.force_flush(10_000)
 
-    def close(self) -> None:
-        """Sends everything and stops; spans that start later are lost."""
+    def close(self, patience: float = 10.0) -> None:
+        """Sends what is waiting, for at most `patience` seconds in all; spans that start later are lost."""
         OpenAIInstrumentor().uninstrument()
-        for provider in (self._traces, self._metrics, self._logs):
-            provider.shutdown()
+        closing = [
+            threading.Thread(target=provider.shutdown, daemon=True)
+            for provider in (self._traces, self._metrics, self._logs)
+        ]
+        for thread in closing:
+            thread.start()
+        until = time.monotonic() + patience
+        for thread in closing:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 @contextmanager

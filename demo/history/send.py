@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -58,7 +59,7 @@ def send(
     """
     done = Sent()
     for request in requests:
-        body = gzip.compress(request.SerializeToString(), compresslevel=1)
+        body = gzip.compress(_bytes(request), compresslevel=1)
         rejected = _deliver(body, endpoint, headers, wait)
         count = sum(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
         done = Sent(done.requests + 1, done.spans + count, done.rejected + rejected)
@@ -95,8 +96,13 @@ def _post(body: bytes, endpoint: str, headers: Mapping[str, str]) -> int:
     request.add_header("Content-Type", "application/x-protobuf")
     request.add_header("Content-Encoding", "gzip")
     with urllib.request.urlopen(request, timeout=60) as answer:
-        told = ExportTraceServiceResponse.FromString(answer.read())
+        told: Any = ExportTraceServiceResponse()
+        told.ParseFromString(answer.read())
     return int(told.partial_success.rejected_spans)
+
+
+def _bytes(request: Any) -> bytes:
+    return bytes(request.SerializeToString())
 
 
 def _retry_after(value: str | None) -> float | None:
