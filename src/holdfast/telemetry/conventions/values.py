@@ -33,9 +33,7 @@ def count(value: Any) -> int | None:
         return None
     elif isinstance(value, bool):
         raise ValueError("not a count")
-    elif isinstance(value, float) and value.is_integer():
-        number = int(value)
-    elif isinstance(value, str) and len(value) < 20:
+    elif (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and len(value) < 20):
         number = int(value)
     else:
         raise ValueError("not a count")
