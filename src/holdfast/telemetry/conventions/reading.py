@@ -47,6 +47,10 @@ KIND_MARKERS = {
 }
 
 
+ENTITY_SLOTS = {Kind.AGENT: "agent", Kind.TOOL: "tool_name", Kind.WORKFLOW: "route"}
+"""What the name on a traceloop decorator is, by kind of span."""
+
+
 def read_facts(span: Span, overrides: Mapping[str, ScopeOverride] | None = None) -> Facts:
     """What a span says, in canonical words, whichever convention it was written in.
 
@@ -268,6 +272,8 @@ def _facts(draft: Draft, convention: Convention, kind: Kind, found: Found | None
     filled = draft.values
     if "model_name" in filled:
         _models(draft)
+    if "marker.entity" in filled and kind in ENTITY_SLOTS:
+        _fill(draft, ENTITY_SLOTS[kind], filled["marker.entity"], draft.sources["marker.entity"])
     if "operation" not in filled and kind in OPERATION_OF:
         _fill(
             draft,
