@@ -27,35 +27,14 @@ MIN_PASSWORD = 12
 MAX_PASSWORD = 1024
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,250}")
 _COMMON = frozenset(
-    [
-        "password1234",
-        "password12345",
-        "password123456",
-        "passwordpassword",
-        "password1234!",
-        "123456789012",
-        "1234567890123",
-        "12345678901234",
-        "0123456789ab",
-        "1q2w3e4r5t6y",
-        "qwertyuiop12",
-        "qwertyuiop123",
-        "qwertyuiop[]",
-        "qwertyuiopasdf",
-        "qwerty123456",
-        "administrator",
-        "adminadminadmin",
-        "letmeinletmein",
-        "iloveyou1234",
-        "welcome12345",
-        "changemeplease",
-        "changeme1234",
-        "correcthorsebatterystaple",
-        "abcdefghijkl",
-        "abcdefghijklm",
-        "abc123abc123",
-        "holdfastholdfast",
-    ]
+    {
+        "password1234", "password12345", "password123456", "passwordpassword", "password1234!",
+        "123456789012", "1234567890123", "12345678901234", "0123456789ab", "1q2w3e4r5t6y",
+        "qwertyuiop12", "qwertyuiop123", "qwertyuiop[]", "qwertyuiopasdf", "qwerty123456",
+        "administrator", "adminadminadmin", "letmeinletmein", "iloveyou1234", "welcome12345",
+        "changemeplease", "changeme1234", "correcthorsebatterystaple", "abcdefghijkl", "abcdefghijklm",
+        "abc123abc123", "holdfastholdfast",
+    }
 )
 _RANK = {
     role: rank
