@@ -14,7 +14,9 @@ from holdfast.kernel.errors import HoldfastError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 key_app = typer.Typer(no_args_is_help=True, help="API keys.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
+member_app = typer.Typer(no_args_is_help=True, help="Members.")
 app.add_typer(key_app, name="key")
+app.add_typer(member_app, name="member")
 app.add_typer(audit_app, name="audit")
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded stores.")]
@@ -86,6 +88,18 @@ def key_create(
     from holdfast.commands import create_key
 
     print(create_key(_settings(data), workspace, scopes, name))
+
+
+@member_app.command("link")
+def member_link(
+    email: Annotated[str, typer.Option(help="E-mail address of the member.")],
+    data: Data = DEFAULT_DATA,
+    port: Port = 8400,
+) -> None:
+    """Print a one-time sign-in link for a member; earlier links of theirs are void."""
+    from holdfast.commands import member_link as make_link
+
+    print(make_link(_settings(data, port=port), email))
 
 
 @app.command()

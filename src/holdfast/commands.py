@@ -10,8 +10,9 @@ import httpx2
 from holdfast.kernel.context import Actor, Context
 from holdfast.kernel.errors import Invalid, Unavailable
 from holdfast.kernel.time import utc_now
-from holdfast.platform.access import actions as access
 from holdfast.platform.access import rules as access_rules
+from holdfast.platform.access.actions import keys as access
+from holdfast.platform.access.actions import links
 from holdfast.platform.audit.wiring import verify_command
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import actions as tenancy
@@ -20,6 +21,7 @@ from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
 
 CLI = Actor("cli", "cli", "Command line")
+INSTANCE = "instance"
 
 
 def open_database(settings: Settings) -> Database:
@@ -40,6 +42,30 @@ def create_key(settings: Settings, workspace: str, scopes: str, name: str) -> st
             found = tenancy.ensure_workspace(Context("", CLI, now), tx, workspace)
             _, text = access.create_key(Context(found.id, CLI, now), tx, name, wanted)
         return text
+    finally:
+        database.close()
+
+
+def first_link(settings: Settings, workspace: str) -> str | None:
+    """The one-time link of the very first start; None once somebody can sign in. Makes the workspace where missing."""
+    database = open_database(settings)
+    try:
+        with database.transaction() as tx:
+            now = utc_now()
+            found = tenancy.ensure_workspace(Context("", CLI, now), tx, workspace)
+            return links.first_sign_in_link(
+                Context(found.id, CLI, now), tx, settings, email="admin@localhost", workspaces=[found.id]
+            )
+    finally:
+        database.close()
+
+
+def member_link(settings: Settings, email: str) -> str:
+    """A fresh one-time link for a member. Raises NotFound, Denied."""
+    database = open_database(settings)
+    try:
+        with database.transaction() as tx:
+            return links.sign_in_link(Context(INSTANCE, CLI, utc_now()), tx, settings, email)
     finally:
         database.close()
 

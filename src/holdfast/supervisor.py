@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from holdfast.commands import create_key
+from holdfast.commands import create_key, first_link
 from holdfast.platform.settings import Settings
 
 READY_SECONDS = 120.0
@@ -89,7 +89,7 @@ def supervise(settings: Settings, *, demo: bool, grpc_given: bool) -> int:
         processes.start("core", _core(settings, grpc_given), environment, Path.cwd())
         if not _until_ready(settings, processes, stop):
             return 0 if stop.is_set() else 1
-        _greet(settings)
+        _greet(settings, "demo" if demo else "main")
         if demo:
             _start_demo(settings, processes, environment)
         while not stop.wait(0.3):
@@ -133,8 +133,12 @@ def _until_ready(settings: Settings, processes: Processes, stop: threading.Event
     return False
 
 
-def _greet(settings: Settings) -> None:
-    say(f"open {settings.base_url}")
+def _greet(settings: Settings, workspace: str) -> None:
+    link = first_link(settings, workspace)
+    if link is None:
+        say(f"open {settings.base_url}")
+    else:
+        say(f"open {settings.base_url}, and sign in the first time with this link:\n\n    {link}\n")
 
 
 def demo_ports() -> tuple[int, int]:

@@ -48,6 +48,7 @@ class Place:
     icon: str
     key: str
     needs: Scope = Scope.READ
+    exists: Callable[[str], bool] = lambda _: True  # given the workspace's short name
 
 
 Dimensions = Callable[[Caller], tuple[list[str], list[str]]]
@@ -135,7 +136,7 @@ def shell_of(request: Request, caller: Caller, banners: tuple[shell.Banner, ...]
 
 
 def _shown(place: Place, group: str, caller: Caller) -> bool:
-    return place.group == group and caller.may(place.needs)
+    return place.group == group and caller.may(place.needs) and place.exists(caller.workspace.slug)
 
 
 def _item(place: Place, at: Here, base: str) -> shell.NavItem:

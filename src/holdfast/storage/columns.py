@@ -28,6 +28,7 @@ READERS = 3
 class Select:
     """A query over one table. The workspace clause is added by `Columns`, so a forgotten one cannot be.
 
+    `limit_by` reads like `3 BY column`.
     `where`, `having` are SQL fragments joined by AND with `{name:Type}` placeholders, whose values are in `params`.
     `final` reads replacing tables deduplicated.
     """
@@ -57,7 +58,7 @@ class Select:
         if self.order_by:
             parts.append("ORDER BY " + ", ".join(self.order_by))
         if self.limit_by:
-            parts.append(f"LIMIT 1 BY {self.limit_by}")
+            parts.append(f"LIMIT {self.limit_by}")
         if self.limit is not None:
             parts.append(f"LIMIT {int(self.limit)}")
         if self.settings:

@@ -25,8 +25,12 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
     for pages in (calls, trace, demo):
         app.include_router(pages.router)
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
-    if (services.settings.data / "demo").is_dir():
-        frame.places.append(Place("Workspace", "Demo", "demo", "power", "d"))
+    port = services.settings.data / "demo" / "control.port"
+    frame.places.append(
+        Place(
+            "Workspace", "Demo", "demo", "power", "d", exists=lambda slug: slug == "demo" and port.is_file()
+        )
+    )
     seen: Fresh[str, tuple[list[str], list[str]]] = Fresh(lambda workspace: _seen(services, workspace), 10.0)
 
     def dimensions(caller: Caller) -> tuple[list[str], list[str]]:

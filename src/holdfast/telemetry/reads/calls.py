@@ -88,15 +88,18 @@ def facets(
     columns: Columns, workspace: str, filters: CallFilter, names: Sequence[str], limit: int = 12
 ) -> dict[str, list[tuple[str, int]]]:
     """For each name, its commonest values with counts, under all filters but its own."""
-    found = {}
     for name in names:
-        others = {column: values for column, values in filters.equals.items() if column != name}
         if name not in FILTER_NAMES:
             raise Invalid(
                 f"there is no dimension {name[:40]!r}; there are {', '.join(FILTER_NAMES)}", where="name"
             )
-        found[name] = call_store.facet(columns, workspace, replace(filters, equals=others), name, limit)
-    return found
+    chosen = [name for name in names if name in filters.equals]
+    rest = [name for name in names if name not in filters.equals]
+    found = call_store.facets(columns, workspace, filters, rest, limit)
+    for name in chosen:
+        others = {column: values for column, values in filters.equals.items() if column != name}
+        found |= call_store.facets(columns, workspace, replace(filters, equals=others), [name], limit)
+    return {name: found[name] for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,27 +313,47 @@ def count(columns: Columns, workspace: str, filters: CallFilter) -> int:
     )
 
 
-def facet(
-    columns: Columns, workspace: str, filters: CallFilter, column: str, limit: int
-) -> list[tuple[str, int]]:
-    """The commonest values of a column among the calls of a filter, with their counts."""
+_SHOWN = {"finish_reason": "arrayJoin(finish_reasons)", "quality": "arrayJoin(quality)", "model": MODEL}
+
+
+def facets(
+    columns: Columns, workspace: str, filters: CallFilter, names: Sequence[str], limit: int
+) -> dict[str, list[tuple[str, int]]]:
+    """For each dimension the commonest values among the calls of a filter, with their counts, in one pass.
+
+    A flag's value is `true`, `false` or empty (unknown). List-valued dimensions are counted once per element.
+    """
     clauses, params = where(filters)
-    lists = {"finish_reason": "arrayJoin(finish_reasons)", "quality": "arrayJoin(quality)", "model": MODEL}
-    shown = lists.get(column, column)
-    if column in FLAGS:
-        shown = f"ifNull(toString({column}), '')"
-    query = Select(
-        "calls",
-        [f"{shown} AS value", "count() AS n"],
-        clauses,
-        params,
-        group_by=["value"],
-        order_by=["n DESC", "value"],
-        limit=limit,
-        final=True,
-        settings=FINAL,
-    )
-    return [(str(value), int(n)) for value, n in columns.rows(workspace, query)]
+    found: dict[str, list[tuple[str, int]]] = {name: [] for name in names}
+    lists = [name for name in names if _SHOWN.get(name, "").startswith("arrayJoin")]
+    plain = [name for name in names if name not in lists]
+    for one in ([plain] if plain else []) + [[name] for name in lists]:
+        keys = [f"d{number}" for number in range(len(one))]
+        query = Select(
+            "calls",
+            [
+                *(f"{_shown(name)} AS {key}" for name, key in zip(one, keys, strict=True)),
+                f"grouping({', '.join(keys)}) AS dimension",
+                "count() AS n",
+            ],
+            clauses,
+            params,
+            group_by=[f"GROUPING SETS ({', '.join(f'({key})' for key in keys)})"],
+            order_by=["n DESC", *keys],
+            limit_by=f"{limit} BY dimension",
+            final=True,
+            settings=FINAL,
+        )
+        every = (1 << len(one)) - 1
+        position = {every - (1 << (len(one) - 1 - number)): number for number in range(len(one))}
+        for row in columns.rows(workspace, query):
+            number = position[row[len(one)]]
+            found[one[number]].append((str(row[number]), int(row[-1])))
+    return found
+
+
+def _shown(name: str) -> str:
+    return f"ifNull(toString({name}), '')" if name in FLAGS else f"toString({_SHOWN.get(name, name)})"
 
 
 def exported(columns: Columns, workspace: str, filters: CallFilter, format_name: str) -> bytes:
