@@ -24,7 +24,7 @@ NOT_KNOWN = "It was not reported."
 class Renderer:
     """Renders the shell's templates (`shell.html`), the components (`components/…`) and each room's (`<room>/…`).
 
-    `template_dirs` maps a room's name to its templates folder, so that `telemetry/calls.html` is found in it.
+    `template_dirs` maps a room's name to its templates folder; with {"room": folder}, `room/list.html` is found in it.
     """
 
     def __init__(self, template_dirs: Mapping[str, Path], assets: Assets, clock: Clock = utc_now) -> None:
@@ -93,7 +93,7 @@ def duration(ms: float | None, reason: str = NOT_KNOWN) -> Markup:
 def money(amount: Decimal | None, currency: str | None = "USD", reason: str | None = None) -> Markup:
     """An amount with the exact figure beneath the pointer; None is unknown with its reason, never 0."""
     if amount is None:
-        return unknown(reason or "The price of this model is not known.")
+        return unknown(reason or "No price was found.")
     code = currency or "USD"
     return Markup('<span title="{} {}">{}</span>').format(f"{amount:f}", code, words.money(amount, code))
 
