@@ -147,6 +147,20 @@ def test_choosing_a_span_changes_the_page_in_place(page: Page) -> None:
     page.wait_for_url(lambda url: "tab=tokens" not in url)
 
 
+def test_malformed_content_is_shown_as_it_is(page: Page) -> None:
+    page.goto("/w/acme/traces/5b8e?span=aa&state=odd")
+    expect(page.get_by_text("a bare text")).to_be_visible()
+    expect(page.get_by_text("<b>bold</b>")).to_be_visible()
+    expect(page.get_by_text("30,000 more characters")).to_be_attached()
+
+
+def test_a_span_is_found_by_typing(page: Page) -> None:
+    page.goto("/w/acme/traces/5b8e?span=aa")
+    page.keyboard.press("/")
+    page.keyboard.type("leave_balance")
+    expect(page.locator(".wf-row:visible")).to_have_count(1)
+
+
 def test_attributes_are_found_by_typing(page: Page) -> None:
     page.goto("/w/acme/traces/5b8e?span=aa&tab=attributes")
     page.get_by_label("Find in attributes").fill("finish")

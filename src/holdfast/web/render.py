@@ -60,6 +60,7 @@ def _filters(clock: Clock) -> dict[str, Callable[..., Any]]:
         "bytes_text": byte_size,
         "or_unknown": or_unknown,
         "pretty": pretty,
+        "clipped": clipped,
         "data": data,
     }
 
@@ -133,10 +134,17 @@ def byte_size(size: int | None) -> Markup:
 
 
 def pretty(value: object) -> str:
-    """Any value as text to read: a text as it is, the rest as indented JSON."""
+    """Any value as text to read: a text as it is, nothing for None, the rest as indented JSON."""
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def clipped(text: str, most: int = 20_000) -> str:
+    """A text no longer than `most` characters, saying how many were left out: one huge value must not sink a page."""
+    return text if len(text) <= most else f"{text[:most]}\n… {len(text) - most:,} more characters"
 
 
 def data(value: object) -> Markup:
