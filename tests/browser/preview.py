@@ -43,6 +43,9 @@ PAGES = (
     "/w/acme/traces/5b8e?span=aa&tab=events",
     "/w/acme/traces/5b8e?span=aa&state=denied",
     "/w/acme/traces/5b8e?span=aa&state=expired&tab=conversation",
+    "/w/acme/traces/5b8e?span=aa&state=odd",
+    "/w/acme/traces/5b8e?span=aa&tab=tokens&price=unknown",
+    "/w/acme/traces/5b8e?span=a7&kind=tool&tab=tokens",
     "/w/acme/settings",
     "/w/acme/settings/keys",
     "/w/acme/settings/systems",
@@ -166,9 +169,20 @@ def summary_later(request: Request) -> Response:
 
 def trace(request: Request) -> Response:
     asked = request.query_params
-    span = samples.span(asked.get("state", "captured"), asked.get("price") != "unknown") | {
-        "id": asked.get("span", "aa")
-    }
+    state = asked.get("state", "captured")
+    span = samples.span("captured" if state == "odd" else state, asked.get("price") != "unknown")
+    span |= {"id": asked.get("span", "aa")}
+    if state == "odd":
+        span |= {"content": samples.odd_content()}
+    if asked.get("kind") == "tool":
+        span |= {
+            "kind": "tool",
+            "call": None,
+            "charge": None,
+            "usage": [],
+            "status": "error",
+            "status_message": "timed out",
+        }
     return html(
         "telemetry/trace.html",
         request,

@@ -396,3 +396,21 @@ def span(state: str = "captured", known_price: bool = True) -> dict[str, Any]:
             {"id": "ac", "scope": "holdfast.gateway"},
         ],
     }
+
+
+def odd_content() -> dict[str, Any]:
+    """Content as no convention has it: what senders really write when they err."""
+    return {
+        **content(),
+        "system_instructions": ["plain text"],
+        "input_messages": [
+            "a bare text",
+            {"role": None, "parts": "not a list"},
+            {"parts": [None, 7, {"type": None}, {"type": "blob", "mime_type": "image/png"}]},
+            {"role": "<script>alert(1)</script>", "parts": {"type": "text", "content": "<b>bold</b>"}},
+        ],
+        "output_messages": [
+            {"role": "assistant", "finish_reason": 3, "parts": [{"type": "text", "content": "x" * 50_000}]}
+        ],
+        "documents": ["bare", {"score": "high"}, {"id": 5, "content": {"a": 1}}],
+    }

@@ -133,9 +133,11 @@ def test_figures_and_facets_take_the_place_of_skeletons(page: Page) -> None:
 def test_choosing_a_span_changes_the_page_in_place(page: Page) -> None:
     page.goto("/w/acme/traces/5b8e?span=aa")
     page.evaluate("window.stayed = true")
-    page.locator("#span-a6").click()
+    page.locator("#span-a6").focus()
+    page.keyboard.press("Enter")
     page.wait_for_url("**span=a6**")
     expect(page.locator("#span-a6")).to_have_attribute("aria-current", "true")
+    expect(page.locator("#span-a6")).to_be_focused()  # the keyboard's place survives the change
     expect(page.locator("#span-aa")).not_to_have_attribute("aria-current", "true")
     page.get_by_role("link", name="Tokens and cost").click()
     expect(page.get_by_role("cell", name="input, cache read")).to_be_visible()
@@ -143,6 +145,20 @@ def test_choosing_a_span_changes_the_page_in_place(page: Page) -> None:
     assert page.evaluate("window.stayed") is True
     page.go_back()
     page.wait_for_url(lambda url: "tab=tokens" not in url)
+
+
+def test_malformed_content_is_shown_as_it_is(page: Page) -> None:
+    page.goto("/w/acme/traces/5b8e?span=aa&state=odd")
+    expect(page.get_by_text("a bare text")).to_be_visible()
+    expect(page.get_by_text("<b>bold</b>")).to_be_visible()
+    expect(page.get_by_text("30,000 more characters")).to_be_attached()
+
+
+def test_a_span_is_found_by_typing(page: Page) -> None:
+    page.goto("/w/acme/traces/5b8e?span=aa")
+    page.keyboard.press("/")
+    page.keyboard.type("leave_balance")
+    expect(page.locator(".wf-row:visible")).to_have_count(1)
 
 
 def test_attributes_are_found_by_typing(page: Page) -> None:

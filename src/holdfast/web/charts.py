@@ -55,7 +55,7 @@ def columns(
     height: float = 60,
     gap: float = 1,
 ) -> list[Column]:
-    """Bars for `totals`, each with its share `parts` (errors of calls) marked. Both have one length.
+    """Bars for `totals`, each with its share `parts` (failures among all) marked. Both have one length.
 
     A part that is not zero is at least 2 units high: a single failure among thousands must be seen.
     Raises ValueError when the lengths differ.

@@ -24,7 +24,7 @@ NOT_KNOWN = "It was not reported."
 class Renderer:
     """Renders the shell's templates (`shell.html`), the components (`components/…`) and each room's (`<room>/…`).
 
-    `template_dirs` maps a room's name to its templates folder, so that `telemetry/calls.html` is found in it.
+    `template_dirs` maps a room's name to its templates folder; with {"room": folder}, `room/list.html` is found in it.
     """
 
     def __init__(self, template_dirs: Mapping[str, Path], assets: Assets, clock: Clock = utc_now) -> None:
@@ -60,6 +60,7 @@ def _filters(clock: Clock) -> dict[str, Callable[..., Any]]:
         "bytes_text": byte_size,
         "or_unknown": or_unknown,
         "pretty": pretty,
+        "clipped": clipped,
         "data": data,
     }
 
@@ -93,7 +94,7 @@ def duration(ms: float | None, reason: str = NOT_KNOWN) -> Markup:
 def money(amount: Decimal | None, currency: str | None = "USD", reason: str | None = None) -> Markup:
     """An amount with the exact figure beneath the pointer; None is unknown with its reason, never 0."""
     if amount is None:
-        return unknown(reason or "The price of this model is not known.")
+        return unknown(reason or "No price was found.")
     code = currency or "USD"
     return Markup('<span title="{} {}">{}</span>').format(f"{amount:f}", code, words.money(amount, code))
 
@@ -133,10 +134,17 @@ def byte_size(size: int | None) -> Markup:
 
 
 def pretty(value: object) -> str:
-    """Any value as text to read: a text as it is, the rest as indented JSON."""
+    """Any value as text to read: a text as it is, nothing for None, the rest as indented JSON."""
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def clipped(text: str, most: int = 20_000) -> str:
+    """A text no longer than `most` characters, saying how many were left out: one huge value must not sink a page."""
+    return text if len(text) <= most else f"{text[:most]}\n… {len(text) - most:,} more characters"
 
 
 def data(value: object) -> Markup:

@@ -136,7 +136,10 @@
     const source = event.detail?.ctx?.sourceElement;
     if (source?.hasAttribute?.("data-tail") && document.hidden) event.preventDefault();
   });
-  document.addEventListener("htmx:after:swap", times);
+  document.addEventListener("htmx:after:swap", () => {
+    times();
+    for (const list of all("[data-most]")) while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
+  });
   document.addEventListener("range", (event) => {
     const here = new URL(location.href);
     const iso = (seconds) => new Date(seconds * 1000).toISOString().replace(".000", "");
