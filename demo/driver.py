@@ -110,7 +110,7 @@ def main() -> None:
     where = upstream()
     switchboard = Switchboard()
     telemetry = Telemetry()
-    sdk = client(where, lambda: _delay(stop, switchboard))
+    sdk = client(where, lambda: delay(stop, switchboard))
     assistant = Assistant(sdk, where, PolicyIndex(embedder()), switchboard.knobs)
     driver = Driver(assistant, switchboard, stop)
     control = Control(args.control_port, switchboard, lambda: {"model": where.model, **driver.figures()})
@@ -122,7 +122,8 @@ def main() -> None:
     os._exit(0)  # a turn or an export that outlived its grace is not waited for
 
 
-def _delay(stop: threading.Event, switchboard: Switchboard) -> None:
+def delay(stop: threading.Event, switchboard: Switchboard) -> None:
+    """Waits as long as the slow upstream would, or until the demo stops."""
     seconds = switchboard.knobs().delay_s
     if seconds:
         stop.wait(seconds)
