@@ -77,7 +77,7 @@ def resolve(observations: Sequence[Observation], parents: Mapping[str, str]) -> 
     tree = without_circles({**parents, **{o.span_id: o.parent_span_id for o in known.values()}})
     lineage = Lineage(known, tree)
     calls = sorted((o for o in known.values() if o.facts.kind.is_call), key=_place)
-    nodes = _side_by_side(calls)
+    nodes = _side_by_side(calls, tree)
     _plant(nodes, tree)
     _mark_repeating(nodes)
     _nest(nodes)
@@ -129,11 +129,11 @@ def _inside(inner: Observation, outer: Observation) -> bool:
     )
 
 
-def _side_by_side(calls: list[Observation]) -> list[Node]:
+def _side_by_side(calls: list[Observation], tree: Mapping[str, str]) -> list[Node]:
     """Join siblings of different scopes that saw one call (rule 2)."""
     families: dict[tuple[str, Kind], list[Observation]] = defaultdict(list)
     for call in calls:
-        families[call.parent_span_id, call.facts.kind].append(call)
+        families[tree[call.span_id], call.facts.kind].append(call)
     nodes: list[Node] = []
     for family in families.values():
         nodes += (
@@ -159,7 +159,7 @@ def _same_beside(members: list[Observation], inner: Observation) -> bool:
     outer = members[0]
     if any(o.scope == inner.scope for o in members):
         return False
-    if not outer.start_ns <= inner.start_ns <= inner.end_ns <= outer.end_ns + TOLERANCE_NS:
+    if not (outer.start_ns <= inner.start_ns <= outer.end_ns and inner.end_ns <= outer.end_ns + TOLERANCE_NS):
         return False
     whole = _node(members)
     if whole.response_id is not None and inner.facts.response_id is not None:
@@ -195,7 +195,7 @@ def _plant(nodes: list[Node], tree: Mapping[str, str]) -> None:
     above: dict[str, Node | None] = {"": None}
     for node in nodes:
         way: list[str] = []
-        span = node.outermost.parent_span_id if tree[node.outermost.span_id] else ""
+        span = tree[node.outermost.span_id]
         while span not in above and span not in by_span:
             way.append(span)
             span = tree.get(span, "")
