@@ -29,10 +29,13 @@ CSP = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 TEMPLATES = Path(__file__).parents[2] / "src/holdfast/telemetry/templates"
+ACCESS = Path(__file__).parents[2] / "src/holdfast/platform/access/templates"
 CARRY = ("system", "environment", "range", "from", "to")
 ASSETS = Assets()
 RENDERER = Renderer(
-    {"telemetry": TEMPLATES, "preview": Path(__file__).parent / "templates"}, ASSETS, lambda: samples.NOW
+    {"telemetry": TEMPLATES, "access": ACCESS, "preview": Path(__file__).parent / "templates"},
+    ASSETS,
+    lambda: samples.NOW,
 )
 
 PAGES = (
@@ -155,7 +158,7 @@ def settings(request: Request) -> Response:
         "fields": [{"name": "name", "label": "Name", "value": "Acme", "required": True}],
     }
     return html(
-        "telemetry/settings_form.html",
+        "access/settings_form.html",
         request,
         sections=sections(""),
         heading_text="Workspace",
@@ -167,7 +170,7 @@ def settings(request: Request) -> Response:
 
 def systems(request: Request) -> Response:
     return html(
-        "telemetry/settings_list.html", request, sections=sections("systems"), heading_text="Systems", intro="One AI system in scope each.",
+        "access/settings_list.html", request, sections=sections("systems"), heading_text="Systems", intro="One AI system in scope each.",
         columns=[{"key": "name", "label": "System"}], rows=[], form=SYSTEM_FORM, revealed=None, empty_title="No systems yet",
         empty_text="A system appears by itself when its first call comes in, or is added here.",
     )  # fmt: skip
@@ -189,14 +192,14 @@ def keys(request: Request) -> Response:
         "value": "hf_k3v9q2m7x1c8b5n4z6l0p9w8e7r5t3y1",
     }
     return html(
-        "telemetry/settings_list.html", request, sections=sections("keys"), heading_text="API keys", intro="", columns=columns,
+        "access/settings_list.html", request, sections=sections("keys"), heading_text="API keys", intro="", columns=columns,
         rows=rows, form=None, revealed=revealed, empty_title="", empty_text="",
     )  # fmt: skip
 
 
 def sign_in(request: Request) -> Response:
     return html(
-        "telemetry/sign_in.html", request, csrf_token="t", action="/sign-in", email="", error="That e-mail and password do not belong together.",
+        "access/sign_in.html", request, csrf_token="t", action="/sign-in", email="", error="That e-mail and password do not belong together.",
         local=True, providers=[{"label": "Continue with Acme SSO", "href": "/oidc/acme"}], next="/", first_start=True,
     )  # fmt: skip
 

@@ -61,7 +61,9 @@ class Frame:
     renderer: Renderer
     places: list[Place] = field(default_factory=list)
     dimensions: Dimensions = lambda _: ([], [])
-    workspaces: Callable[[Caller], list[tuple[str, str]]] = lambda caller: [(caller.workspace.slug, caller.workspace.name)]
+    workspaces: Callable[[Caller], list[tuple[str, str]]] = lambda caller: [
+        (caller.workspace.slug, caller.workspace.name)
+    ]
 
 
 def frame(request: Request) -> Frame:
@@ -97,17 +99,27 @@ def shell_of(request: Request, caller: Caller, banners: tuple[shell.Banner, ...]
     start, end = time_range(place, caller.ctx.now)
     systems, environments = found.dimensions(caller)
     workspaces = tuple(
-        shell.Option(name, f"/w/{slug}/calls", slug == caller.workspace.slug) for slug, name in found.workspaces(caller)
+        shell.Option(name, f"/w/{slug}/calls", slug == caller.workspace.slug)
+        for slug, name in found.workspaces(caller)
     )
     selectors = (
         shell.Selector("workspace", "Workspace", caller.workspace.name, workspaces, "grid"),
-        shell.parameter_selector(place, "system", "System", tuple((s, s) for s in systems), "All systems", "cube"),
         shell.parameter_selector(
-            place, "environment", "Environment", tuple((e, e) for e in environments), "All environments", "layers"
+            place, "system", "System", tuple((s, s) for s in systems), "All systems", "cube"
+        ),
+        shell.parameter_selector(
+            place,
+            "environment",
+            "Environment",
+            tuple((e, e) for e in environments),
+            "All environments",
+            "layers",
         ),
     )
     groups = tuple(
-        shell.NavGroup(group, tuple(_item(one, place, base) for one in found.places if _shown(one, group, caller)))
+        shell.NavGroup(
+            group, tuple(_item(one, place, base) for one in found.places if _shown(one, group, caller))
+        )
         for group in GROUPS
     )
     reader = shell.Reader(caller.ctx.actor.name, caller.email)
