@@ -63,6 +63,6 @@ def member(tx: Transaction, workspace: str, member_id: str) -> tuple[Member, lis
     return found
 
 
-def has_members(tx: Transaction) -> bool:
-    """Whether anybody may sign in yet."""
-    return member_store.has_members(tx)
+def anybody_signs_in(tx: Transaction) -> bool:
+    """Whether anybody has a way in yet: a password, or an identity at the provider."""
+    return member_store.anybody_signs_in(tx)

@@ -50,10 +50,6 @@ def member_by_oidc(tx: Transaction, subject: str) -> Member | None:
     return None if row is None else _member(row)
 
 
-def has_members(tx: Transaction) -> bool:
-    return tx.execute(sa.select(members.c.id).limit(1)).first() is not None
-
-
 def first_member(tx: Transaction) -> Member | None:
     row = tx.execute(sa.select(members).order_by(members.c.created_at, members.c.id).limit(1)).first()
     return None if row is None else _member(row)
