@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,24 +16,10 @@ import sqlalchemy as sa
 from holdfast.kernel.context import Actor, Context
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
+from stand import FakeClock, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-
-
-class FakeClock:
-    """A clock that moves only when told to."""
-
-    def __init__(self, now: datetime = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def move(self, **parts: float) -> datetime:
-        """Moves on by `timedelta(**parts)`."""
-        self.now += timedelta(**parts)
-        return self.now
 
 
 @pytest.fixture
@@ -50,13 +34,6 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the public test vectors are not here (../shared/data)")
     return folder
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from conftest import FakeClock
 from holdfast.kernel.context import Actor, Context
 from holdfast.platform.audit import actions, reads
 from holdfast.platform.audit.jobs import AuditJob
 from holdfast.platform.audit.model import Entry, Stream, VerificationReport
 from holdfast.platform.audit.rules.notes import Signer, new_signer
 from holdfast.storage.sql import Database
+from stand import FakeClock
 
 
 @dataclass

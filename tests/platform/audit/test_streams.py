@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.platform.audit.receivers import make_certificate, otlp_receiver, syslog_receiver
 
-from conftest import free_port
 from holdfast.kernel.errors import Invalid
 from holdfast.platform.audit import actions, jobs, reads
 from holdfast.platform.audit.model import StreamConfig
 from holdfast.platform.audit.streams.shelf import open_stream, read_configs
 from holdfast.platform.audit.streams.syslog import MAX_MESSAGE
+from stand import free_port
 
 if TYPE_CHECKING:
     from holdfast.platform.audit.jobs import AuditJob

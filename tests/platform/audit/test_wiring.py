@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import FakeClock
 from holdfast.kernel.errors import Invalid, Unavailable
 from holdfast.platform.audit import keys, reads, store, wiring
 from holdfast.platform.audit.keys import MemoryFile, open_signer, published_vkey
 from holdfast.platform.audit.model import StreamConfig
 from holdfast.storage.sql import Database
+from stand import FakeClock
 
 if TYPE_CHECKING:
     from .conftest import Log
