@@ -128,6 +128,12 @@ def test_more_than_a_batch_arrives_whole(log: Log, tmp_path: Path, monkeypatch: 
     log.job(open_stream(file_config(path))).run_once()
     lines = path.read_text().splitlines()
     assert indexes(lines) == indexes(lines, "ws_other") == list(range(30))
+    seen = {"ws_test": 0, "ws_other": 0}
+    for item in map(json.loads, lines):
+        if item["kind"] == "entry":
+            seen[item["workspace"]] = item["index"] + 1
+        else:  # a checkpoint never comes before an entry that it covers
+            assert int(item["note"].split("\n")[1]) <= seen[item["workspace"]]
     assert verified(log, lines) == (True, 60)
 
 
