@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from telemetry.conventions.spans import event, span
 
 from holdfast.telemetry.conventions.content import is_content, is_content_event, strip_content
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.model import Content
+from telemetry.conventions.spans import event, span
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
 USER = {"role": "user", "parts": [{"type": "text", "content": "hi"}]}

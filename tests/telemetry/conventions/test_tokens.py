@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from telemetry.conventions.spans import buckets, span
 
 from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.conventions.tokens import partition
+from telemetry.conventions.spans import buckets, span
 
 READ, WRITE, REASONING = "input_cache_read", "input_cache_write", "output_reasoning"
 

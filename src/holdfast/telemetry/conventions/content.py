@@ -203,10 +203,7 @@ def _note_finish(found: Found, answers: list[Message]) -> None:
 
 def _definitions(found: Found, value: Any) -> list[dict[str, Any]]:
     parsed = found.loose(value)
-    if isinstance(parsed, (list, tuple)):
-        parsed = [found.loose(item) for item in parsed]
-    else:
-        parsed = [parsed]
+    parsed = [found.loose(item) for item in parsed] if isinstance(parsed, (list, tuple)) else [parsed]
     return [item if isinstance(item, dict) else {"type": "unknown", "content": item} for item in parsed]
 
 

@@ -54,6 +54,7 @@ class InputSide(NamedTuple):
         return None if self.uncached is None else self.uncached + (self.read or 0) + (self.write or 0)
 
 
+MODALITIES = frozenset(("input_audio", "input_image", "cache_read_audio", "output_audio", "output_image"))
 NOTHING = InputSide(None, None, None, None, None)
 
 
@@ -70,6 +71,8 @@ def partition(
     output, reasoning = _output(counts, evidence, codes)
     if side.uncached is None and side.read is None and side.write is None and output is None:
         return None, codes
+    if MODALITIES.isdisjoint(counts):
+        return Usage(*side, output, reasoning), codes
     get = counts.get
     usage = Usage(
         *side,
