@@ -390,8 +390,9 @@ def test_what_is_no_content_stays(name: str) -> None:
 
 
 def test_events_that_carry_content() -> None:
-    assert is_content_event("gen_ai.choice") and is_content_event("gen_ai.user.message")
-    assert not is_content_event("exception")
+    for name in ("gen_ai.choice", "gen_ai.user.message", "gen_ai.client.inference.operation.details"):
+        assert is_content_event(name) and is_content(name)
+    assert not is_content_event("exception") and not is_content("exception")
 
 
 def test_facts_without_content_need_no_content_attributes() -> None:
