@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from holdfast.kernel.context import Actor, Context
+from holdfast.kernel.ids import new_id
 from holdfast.platform.access import actions, rules, wiring
 from holdfast.platform.access.actions import members, passwords, sessions
 from holdfast.platform.access.model import Caller, Grant, Role, Scope
@@ -65,7 +67,7 @@ class House:
                 members._grant(
                     self.ctx(workspace),
                     tx,
-                    Grant(f"g{len(email)}_{workspace[-9:]}_{system}{environment}", workspace, member.id, role, str(system), str(environment), bool(content)),
+                    Grant(new_id("grant"), workspace, member.id, role, str(system), str(environment), bool(content)),
                 )  # fmt: skip
             store.change_member(tx, member.id, password_hash=passwords.hash_password(PASSWORD))
         return member.id
@@ -92,10 +94,9 @@ class House:
     def audit(self, workspace: str) -> list[tuple[str, str, str]]:
         """(action, subject, outcome) of a workspace's log."""
         with self.database.reading() as tx:
-            return [
-                (one.action, one.subject, one.outcome)
-                for one in audit_store.entries_from(tx, workspace, 0, 1000)
-            ]
+            entries = audit_store.entries_from(tx, workspace, 0, 1000)
+        said = [(one, json.loads(one.text or "{}")) for one in entries]
+        return [(one.action, str(one.subject), str(record["outcome"])) for one, record in said]
 
 
 @contextmanager
