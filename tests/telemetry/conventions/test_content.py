@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from telemetry.conventions.spans import event, span
 
 from holdfast.telemetry.conventions.content import is_content, is_content_event, strip_content
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.model import Content
+from telemetry.conventions.spans import event, span
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
 USER = {"role": "user", "parts": [{"type": "text", "content": "hi"}]}
@@ -390,8 +390,9 @@ def test_what_is_no_content_stays(name: str) -> None:
 
 
 def test_events_that_carry_content() -> None:
-    assert is_content_event("gen_ai.choice") and is_content_event("gen_ai.user.message")
-    assert not is_content_event("exception")
+    for name in ("gen_ai.choice", "gen_ai.user.message", "gen_ai.client.inference.operation.details"):
+        assert is_content_event(name) and is_content(name)
+    assert not is_content_event("exception") and not is_content("exception")
 
 
 def test_facts_without_content_need_no_content_attributes() -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telemetry.conventions.spans import buckets
-from telemetry.emitters.provider import provider
 
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.model import ErrorClass, Kind, Observation, Span, SpanEvent
 from holdfast.telemetry.rules.merge import Group, resolve
+from telemetry.conventions.spans import buckets
+from telemetry.emitters.provider import provider
 
 PRODUCER = Path(__file__).parents[1] / "emitters" / "produce.py"
 OPENAI = (400, 600, None, 50)

@@ -7,12 +7,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telemetry.conventions.spans import event, span
 
 from holdfast.telemetry.conventions.content import is_content, strip_content
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.conventions.shelf import SHELF, TABLE
 from holdfast.telemetry.rules.quality import SENTENCES
+from telemetry.conventions.spans import event, span
 
 SCALARS = (
     st.none()

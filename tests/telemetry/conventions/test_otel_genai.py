@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from telemetry.conventions.spans import buckets, event, span
 
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.model import ErrorClass, Kind
+from telemetry.conventions.spans import buckets, event, span
 
 NOW = {
     "gen_ai.operation.name": "chat",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from telemetry.conventions.spans import buckets, event, span
 
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.model import Kind
+from telemetry.conventions.spans import buckets, event, span
 
 OPENINFERENCE = {
     "openinference.span.kind": "LLM",

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telemetry.conventions.spans import buckets, span
 
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.model import Facts, Kind, Observation
 from holdfast.telemetry.rules.merge import resolve
+from telemetry.conventions.spans import buckets, span
 
 FOLDER = Path(__file__).parents[4] / "shared" / "data" / "genai-spans"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the reference spans are not at hand")

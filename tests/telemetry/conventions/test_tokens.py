@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from telemetry.conventions.spans import buckets, span
 
+from holdfast.pricing.rules.usage import check
 from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.conventions.tokens import partition
+from telemetry.conventions.spans import buckets, span
 
 READ, WRITE, REASONING = "input_cache_read", "input_cache_write", "output_reasoning"
 
@@ -151,6 +152,7 @@ def test_a_modality_larger_than_its_whole_is_dropped_alone() -> None:
             (
                 *("input", "output", "total", "input_uncached", READ, WRITE, REASONING, "input_audio"),
                 *("input_cache_write_5m", "input_cache_write_1h", "output_audio", "cache_read_audio"),
+                *("input_image", "output_image"),
             )
         ),
         st.integers(0, 50),
@@ -164,6 +166,7 @@ def test_buckets_are_never_negative_and_subsets_never_exceed(
     usage, codes = partition(counts, includes_cache, includes_reasoning)
     if usage is None:
         return
+    assert check(usage) == [], "what pricing holds to be impossible is never handed to it"
     for bucket in usage.__dataclass_fields__:
         assert (getattr(usage, bucket) or 0) >= 0
     assert (usage.output_reasoning or 0) <= (usage.output or 0)

@@ -91,8 +91,11 @@ CONTENT_EVENTS: Final = frozenset(OLD_EVENTS) | {
 
 
 def is_content(name: str) -> bool:
-    """Whether a raw attribute of this name carries what somebody said, asked, retrieved or sent along."""
-    if name in CONTENT_ATTRIBUTES:
+    """Whether a raw attribute of this name carries what somebody said, asked, retrieved or sent along.
+
+    Names of events that carry content in all their attributes count too: no attribute is called like them.
+    """
+    if name in CONTENT_ATTRIBUTES or name in CONTENT_EVENTS:
         return True
     if name.startswith(("gen_ai.prompt.", "gen_ai.completion.")):
         return name.split(".", 3)[2].isdecimal() or name.startswith("gen_ai.prompt.variable.")
@@ -203,10 +206,7 @@ def _note_finish(found: Found, answers: list[Message]) -> None:
 
 def _definitions(found: Found, value: Any) -> list[dict[str, Any]]:
     parsed = found.loose(value)
-    if isinstance(parsed, (list, tuple)):
-        parsed = [found.loose(item) for item in parsed]
-    else:
-        parsed = [parsed]
+    parsed = [found.loose(item) for item in parsed] if isinstance(parsed, (list, tuple)) else [parsed]
     return [item if isinstance(item, dict) else {"type": "unknown", "content": item} for item in parsed]
 
 

@@ -33,7 +33,8 @@ class Draft:
     usage: dict[str, int] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     content: dict[str, Any] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)  # whole slot -> attribute name
+    sources: dict[str, str] = field(default_factory=dict)  # whole slot -> attribute name, of what Facts tells
+    hidden: dict[str, str] = field(default_factory=dict)  # the same of markers and content
     unknown: list[str] = field(default_factory=list)  # attribute names that no convention lists
     quality: list[str] = field(default_factory=list)
 

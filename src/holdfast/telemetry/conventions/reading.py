@@ -135,20 +135,15 @@ def _plain(span: Span, stated: Draft) -> Facts:
 
 def _convert(draft: Draft, attributes: Attributes, table: Mapping[str, Alias]) -> None:
     """Fill slots from these attributes; of two names for one slot the better ranked holds."""
-    sources, find, unknown = draft.sources, table.get, draft.unknown
-    groups = {
-        "values": draft.values,
-        "usage": draft.usage,
-        "parameters": draft.parameters,
-        "content": draft.content,
-    }
+    sources, hidden, find, unknown = draft.sources, draft.hidden, table.get, draft.unknown
+    groups = (draft.values, draft.usage, draft.parameters, draft.content)  # as in shelf.GROUPS
     ranks: dict[str, int] = {}
     for name, value in attributes.items():
         alias = find(name)
         if alias is None:
             unknown.append(name)
             continue
-        slot, group, key, rank, convert = alias
+        slot, group, place, key, told, rank, convert = alias
         try:
             converted = convert(value)
         except (ValueError, TypeError, OverflowError, KeyError):
@@ -156,13 +151,16 @@ def _convert(draft: Draft, attributes: Attributes, table: Mapping[str, Alias]) -
             continue
         if converted is None:
             continue
-        filled = groups[group]
+        filled = groups[place]
         if key in filled and ranks.get(slot, 0) < rank:
             continue
         if rank:
             ranks[slot] = rank
         filled[key] = converted
-        sources[slot] = name
+        if told:
+            sources[slot] = name
+        else:
+            hidden[slot] = name
 
 
 def _inherit(draft: Draft, stated: Draft) -> None:
@@ -200,7 +198,7 @@ def _invocation(draft: Draft) -> None:
         return
     if not isinstance(stated, dict):
         return
-    source = draft.sources["invocation"]
+    source = draft.hidden["invocation"]
     for name in INVOCATION.keys() & stated.keys():
         slot = INVOCATION[name]
         try:
@@ -263,7 +261,6 @@ FIELDS = frozenset(
         "sample",
     )
 )
-UNSAID = ("marker.", "invocation", "model_name", "http_status", "content.")
 CALLS_ALONE = ("usage.", "parameters.", "reported_cost", "ttft_")
 
 
@@ -273,19 +270,20 @@ def _facts(draft: Draft, convention: Convention, kind: Kind, found: Found | None
     if "model_name" in filled:
         _models(draft)
     if "marker.entity" in filled and kind in ENTITY_SLOTS:
-        _fill(draft, ENTITY_SLOTS[kind], filled["marker.entity"], draft.sources["marker.entity"])
+        _fill(draft, ENTITY_SLOTS[kind], filled["marker.entity"], draft.hidden["marker.entity"])
     if "operation" not in filled and kind in OPERATION_OF:
         _fill(
             draft,
             "operation",
             OPERATION_OF[kind],
-            draft.sources.get(KIND_MARKERS.get(convention.name, ""), ""),
+            draft.hidden.get(KIND_MARKERS.get(convention.name, ""), ""),
         )
     facts = Facts(kind, convention.name)
     for slot in FIELDS & filled.keys():
         setattr(facts, slot, filled[slot])
-    unsaid = UNSAID if kind.is_call else UNSAID + CALLS_ALONE
-    facts.provenance = {slot: name for slot, name in draft.sources.items() if not slot.startswith(unsaid)}
+    facts.provenance = draft.sources
+    if not kind.is_call:
+        facts.provenance = {s: name for s, name in draft.sources.items() if not s.startswith(CALLS_ALONE)}
     refused = None
     if found is not None:
         facts.content = found.content
@@ -315,7 +313,7 @@ def _failure(facts: Facts, draft: Draft) -> None:
 
 def _models(draft: Draft) -> None:
     """OpenInference's one model name is the answer's where an answer came, else what was asked for."""
-    name, source = draft.values["model_name"], draft.sources["model_name"]
+    name, source = draft.values["model_name"], draft.hidden["model_name"]
     _fill(draft, "request_model", name, source)
     if "output" in draft.usage or "input" in draft.usage:
         _fill(draft, "response_model", name, source)
@@ -353,7 +351,7 @@ def _timing(facts: Facts, draft: Draft) -> None:
             provenance["ttft_ms"] = first.name
     if facts.streaming is None and "marker.vercel" in filled:
         facts.streaming = filled["marker.vercel"].endswith(".doStream")
-        provenance["streaming"] = draft.sources["marker.vercel"]
+        provenance["streaming"] = draft.hidden["marker.vercel"]
     if facts.streaming is None and facts.ttft_ms is not None:
         facts.streaming = True
         provenance["streaming"] = provenance["ttft_ms"]

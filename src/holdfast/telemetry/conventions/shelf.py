@@ -29,7 +29,9 @@ class Alias(NamedTuple):
 
     slot: str
     group: str  # values, usage, parameters or content: where in the draft
+    place: int  # the same as its position in GROUPS
     key: str  # the slot without its group
+    told: bool  # whether Facts.provenance tells of it
     rank: int
     convert: Callable[[Any], Any]
 
@@ -52,6 +54,10 @@ BY_GROUP: Final[Mapping[str, Callable[[Any], Any]]] = {
 }
 
 
+GROUPS: Final = ("values", "usage", "parameters", "content")
+UNTOLD: Final = ("marker.", "invocation", "model_name", "http_status", "content.")
+
+
 def _converter(slot: str) -> Callable[[Any], Any]:
     return CONVERTERS.get(slot) or BY_GROUP.get(slot.partition(".")[0]) or values.text
 
@@ -60,7 +66,8 @@ def _alias(slot: str, rank: int) -> Alias:
     group, _, key = slot.partition(".")
     if group not in BY_GROUP:
         group, key = "values", slot
-    return Alias(slot, group, key, rank, _converter(slot))
+    told = not slot.startswith(UNTOLD)
+    return Alias(slot, group, GROUPS.index(group), key, told, rank, _converter(slot))
 
 
 def join(tables: tuple[Mapping[str, tuple[str, ...]], ...]) -> dict[str, Alias]:

@@ -54,6 +54,7 @@ class InputSide(NamedTuple):
         return None if self.uncached is None else self.uncached + (self.read or 0) + (self.write or 0)
 
 
+MODALITIES = frozenset(("input_audio", "input_image", "cache_read_audio", "output_audio", "output_image"))
 NOTHING = InputSide(None, None, None, None, None)
 
 
@@ -70,17 +71,16 @@ def partition(
     output, reasoning = _output(counts, evidence, codes)
     if side.uncached is None and side.read is None and side.write is None and output is None:
         return None, codes
+    if MODALITIES.isdisjoint(counts):
+        return Usage(*side, output, reasoning), codes
     get = counts.get
-    usage = Usage(
-        *side,
-        output,
-        reasoning,
-        _subset(get("input_audio"), side.total, codes),
-        _subset(get("input_image"), side.total, codes),
-        _subset(get("cache_read_audio"), side.read, codes),
-        _subset(get("output_audio"), output, codes),
-        _subset(get("output_image"), output, codes),
-    )
+    input_audio = _subset(get("input_audio"), side.total, codes)
+    input_image = _subset(get("input_image"), _rest(side.total, input_audio), codes)
+    cached = side.read if input_audio is None or side.read is None else min(side.read, input_audio)
+    output_audio = _subset(get("output_audio"), output, codes)
+    output_image = _subset(get("output_image"), _rest(output, output_audio), codes)
+    audio_read = _subset(get("cache_read_audio"), cached, codes)
+    usage = Usage(*side, output, reasoning, input_audio, input_image, audio_read, output_audio, output_image)
     return usage, codes
 
 
@@ -145,6 +145,10 @@ def _output(counts: Counts, evidence: Evidence, codes: list[str]) -> tuple[int |
         codes.append("usage.part_exceeds_whole")
         return None, None
     return output, reasoning
+
+
+def _rest(whole: int | None, part: int | None) -> int | None:
+    return None if whole is None else whole - (part or 0)
 
 
 def _subset(part: int | None, whole: int | None, codes: list[str]) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+MOST_TOKENS = 10**12  # no single call holds more, as pricing has it too
 LONGEST_NAME = 512  # a model, user or route name beyond this is not a name
 
 
@@ -37,7 +38,7 @@ def count(value: Any) -> int | None:
         number = int(value)
     else:
         raise ValueError("not a count")
-    if not 0 <= number < 2**53:
+    if not 0 <= number <= MOST_TOKENS:
         raise ValueError("not a count")
     return number
 

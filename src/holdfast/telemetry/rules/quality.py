@@ -8,6 +8,9 @@ from typing import Final
 SENTENCES: Final[Mapping[str, str]] = {
     "usage.not_a_count": "A token count was negative or no whole number, so it was not used.",
     "usage.part_exceeds_whole": "A part of the tokens was larger than the whole, so what contradicts is unknown.",
+    "usage.negative": "A token count was negative, so what it belongs to is unknown.",
+    "usage.absurd": "A token count was larger than any call can hold, so what it belongs to is unknown.",
+    "usage.parts_do_not_add_up": "The parts of the tokens do not add up to their whole.",
     "usage.parts_do_not_sum": "The stated parts of the input do not add up to it; the parts were kept.",
     "usage.whole_missing": "A part of the tokens was stated without the whole, which is unknown.",
     "usage.cache_outside_input": "The total shows that input leaves out the cache here, so it was read that way.",
