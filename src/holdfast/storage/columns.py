@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import queue
+import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
 from holdfast.kernel.errors import Conflict, Unavailable
 
+UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, struct.error)
+"""What the driver raises where a value does not fit its column; nothing was stored then."""
 MIGRATIONS = Path(__file__).parent / "migrations" / "columns"
 READERS = 3
 
@@ -81,6 +84,8 @@ class Columns:
             self._lock = _own(folder)
             scratch = folder.parent / "tmp"
             scratch.mkdir(exist_ok=True)
+            for left in scratch.glob("*.native"):  # of a process that was killed
+                left.unlink(missing_ok=True)
             tempfile.tempdir = str(
                 scratch
             )  # the driver hands blocks to the engine through a file: keep it at home
@@ -101,9 +106,14 @@ class Columns:
 
     @contextmanager
     def _lent(self, pool: queue.Queue[Any]) -> Iterator[Any]:
-        client = pool.get(timeout=60)
+        try:
+            client = pool.get(timeout=60)
+        except queue.Empty as error:
+            raise Unavailable("the call store is busy; try again", retry_after=10) from error
         try:
             yield client
+        except DataError as error:
+            raise ValueError(f"the call store cannot hold such a value: {str(error)[:200]}") from error
         except ClickHouseError as error:
             raise Unavailable(
                 f"the call store could not do this: {str(error)[:400]}", retry_after=5
@@ -114,7 +124,11 @@ class Columns:
             pool.put(client)
 
     def insert(self, table: str, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:
-        """Appends rows given by column; returns when they are synced to disk. Raises Unavailable, having kept nothing."""
+        """Appends rows given by column; returns when they are synced to disk.
+
+        Raises Unavailable, after which rows may be there or not, and what the driver raises for values that no
+        row can hold (see `UNFIT`).
+        """
         if not columns or not columns[0]:
             return
         with self._lent(self._writer) as client:

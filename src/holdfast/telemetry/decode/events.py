@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.kernel.errors import Invalid
 from holdfast.telemetry.decode import json, protobuf
-from holdfast.telemetry.decode.json import Unreadable
+from holdfast.telemetry.decode.json import MISSHAPEN, Unreadable
 from holdfast.telemetry.model import Attributes, Rejected
 
 
@@ -77,7 +78,7 @@ def _json_logs(body: bytes) -> tuple[list[LogRecord], list[Rejected]]:
     found: list[LogRecord] = []
     rejected: list[Rejected] = []
     for resource_logs in json.objects(json.document(body), "resourceLogs"):
-        resource = json.attributes((resource_logs.get("resource") or {}).get("attributes"))
+        resource = json.resource_attributes(resource_logs)
         for scope_logs in json.objects(resource_logs, "scopeLogs"):
             for wire in json.objects(scope_logs, "logRecords"):
                 try:
@@ -93,7 +94,7 @@ def _json_logs(body: bytes) -> tuple[list[LogRecord], list[Rejected]]:
                             resource,
                         )
                     )
-                except (Unreadable, ValueError, TypeError, AttributeError) as error:
+                except MISSHAPEN as error:
                     rejected.append(Rejected("a log record", f"it does not have the shape of one: {error}"))
     return found, rejected
 
@@ -165,14 +166,16 @@ def _json_metrics(body: bytes) -> tuple[list[MetricPoint], list[Rejected]]:
     found: list[MetricPoint] = []
     rejected: list[Rejected] = []
     for resource_metrics in json.objects(json.document(body), "resourceMetrics"):
-        resource = json.attributes((resource_metrics.get("resource") or {}).get("attributes"))
+        resource = json.resource_attributes(resource_metrics)
         for scope_metrics in json.objects(resource_metrics, "scopeMetrics"):
             for metric in json.objects(scope_metrics, "metrics"):
-                for key in _JSON_KINDS.keys() & metric.keys():
+                for key in [kind for kind in _JSON_KINDS if metric.get(kind) is not None]:
+                    if not isinstance(metric[key], dict):
+                        raise Invalid(f"{key} is not an object", where=key)
                     for wire in json.objects(metric[key], "dataPoints"):
                         try:
                             found.append(_json_point(metric, key, wire, resource))
-                        except (Unreadable, ValueError, TypeError, AttributeError) as error:
+                        except MISSHAPEN as error:
                             where = f"a point of metric {str(metric.get('name'))[:80]}"
                             rejected.append(Rejected(where, f"it does not have the shape of one: {error}"))
     return found, rejected
@@ -187,22 +190,41 @@ def _json_point(metric: dict[str, Any], key: str, wire: dict[str, Any], resource
         json.text(metric, "name"),
         json.text(metric, "unit"),
         _JSON_KINDS[key],
-        TEMPORALITY[temporality],
-        bool(data.get("isMonotonic", False)),
+        TEMPORALITY[json.integer(temporality, "aggregationTemporality") % 3],
+        data.get("isMonotonic") is True,
         json.whole(wire, "timeUnixNano"),
         json.whole(wire, "startTimeUnixNano"),
         json.attributes(wire.get("attributes")),
         resource,
     )
     if key in ("gauge", "sum"):
-        number = wire.get("asDouble", wire.get("asInt"))
-        point.value = None if number is None else float(number)
+        point.value = json.number(wire.get("asDouble", wire.get("asInt")), "the value")
         return point
-    point.count = json.whole(wire, "count")
+    point.count = _unsigned(wire.get("count"), "count")
     for name in ("sum", "min", "max"):
-        number = wire.get(name)
-        setattr(point, name, None if number is None else float(number))
+        setattr(point, name, json.number(wire.get(name), name))
     if key == "histogram":
-        point.bounds = tuple(float(bound) for bound in wire.get("explicitBounds", ()))
-        point.bucket_counts = tuple(int(count) for count in wire.get("bucketCounts", ()))
+        bounds = json.array(wire.get("explicitBounds"), "explicitBounds")
+        point.bounds = tuple(json.number(bound, "a bound") or 0.0 for bound in bounds)
+        point.bucket_counts = _counts(wire)
+    elif key == "exponentialHistogram":
+        positive = wire.get("positive") or {}
+        point.bucket_counts = _counts(positive)
+        point.attributes |= {
+            "otel.scale": json.whole(wire, "scale"),
+            "otel.offset": json.whole(positive, "offset"),
+            "otel.zeros": json.whole(wire, "zeroCount"),
+        }
     return point
+
+
+def _counts(parent: dict[str, Any]) -> tuple[int, ...]:
+    counts = json.array(parent.get("bucketCounts"), "bucketCounts")
+    return tuple(_unsigned(count, "a bucket count") for count in counts)
+
+
+def _unsigned(wire: Any, name: str) -> int:
+    found = json.integer(wire, name)
+    if not 0 <= found < 2**64:
+        raise Unreadable(f"{name} is not an unsigned 64-bit integer")
+    return found

@@ -16,6 +16,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 from holdfast.kernel.errors import Invalid
 from holdfast.telemetry.model import Attributes, Rejected, Span, SpanEvent
 
+MOST_FIELDS = 2_000_000
+"""Fields of one message that the slow way through a broken request looks at."""
+
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUSES = ("unset", "ok", "error")
 
@@ -152,13 +155,16 @@ def _named(span_bytes: bytes) -> str:
         trace_id, span_id = b"".join(_fields(span_bytes, 1)).hex(), b"".join(_fields(span_bytes, 2)).hex()
     except Invalid:
         return "a span without readable ids"
-    return f"span {span_id or '?'} of trace {trace_id or '?'}"
+    return f"span {span_id[:40] or '?'} of trace {trace_id[:40] or '?'}"
 
 
 def _fields(message: bytes, wanted: int) -> Iterator[bytes]:
     """The length-delimited fields with one number, read off the wire format. Raises Invalid on broken framing."""
-    position, end = 0, len(message)
+    position, end, seen = 0, len(message), 0
     while position < end:
+        seen += 1
+        if seen > MOST_FIELDS:
+            raise Invalid("the body is not OTLP in protobuf: it has too many fields", where="body")
         tag, position = _varint(message, position)
         wire_type = tag & 7
         if wire_type == 0:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from holdfast.kernel.errors import Unavailable
-from holdfast.storage.columns import Columns
+from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.model import Rejected
 from holdfast.telemetry.rules.admission import name
 from holdfast.telemetry.store import events, spans
@@ -31,7 +31,7 @@ MOST_ROWS = 40_000
 
 @dataclass(slots=True)
 class Batch:
-    """What one request brings."""
+    """What one request brings: spans or events, never both."""
 
     spans: list[SpanRow] = field(default_factory=list)
     events: EventRows = field(default_factory=EventRows)
@@ -39,6 +39,10 @@ class Batch:
     @property
     def rows(self) -> int:
         return len(self.spans) + self.events.rows
+
+
+Group = list[tuple[Batch, Future[list[Rejected]]]]
+"""Requests that are committed together."""
 
 
 class Committer:
@@ -59,7 +63,7 @@ class Committer:
         self._min_free_bytes = min_free_bytes
         self._on_commit = on_commit
         self._sequence = first_sequence
-        self._waiting: list[tuple[Batch, Future[list[Rejected]]]] = []
+        self._waiting: Group = []
         self._reserved = 0
         self._wake = threading.Condition()
         self._stopping = False
@@ -100,13 +104,14 @@ class Committer:
         with self._wake:
             if self._stopping:
                 raise Unavailable("Holdfast is stopping; send again", retry_after=5)
+            future.set_running_or_notify_cancel()  # a sender that leaves cannot take back what is queued
             self._waiting.append((batch, future))
             self._wake.notify()
         return future
 
     @property
     def sequence(self) -> int:
-        """The number of the last commit that is on disk."""
+        """The number of the last commit."""
         return self._sequence
 
     def stop(self) -> None:
@@ -116,7 +121,7 @@ class Committer:
             self._wake.notify()
         self._thread.join()
 
-    def _take(self) -> list[tuple[Batch, Future[list[Rejected]]]] | None:
+    def _take(self) -> Group | None:
         with self._wake:
             while not self._waiting:
                 if self._stopping:
@@ -132,27 +137,32 @@ class Committer:
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
-            sequence = max(self._sequence + 1, time.time_ns())
-            rows = [row for batch, _ in group for row in batch.spans]
-            try:
-                refused = self._store_spans(rows, sequence)
-                events.insert(self._columns, [batch.events for batch, _ in group], sequence)
-            except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
-                log.warning("a commit of %d rows failed: %s", len(rows), error)
-                failure = (
-                    error
-                    if isinstance(error, Unavailable)
-                    else Unavailable("the call store failed", retry_after=5)
-                )
-                for _, future in group:
-                    future.set_exception(failure)
-                continue
-            self._sequence = sequence
-            if refused:
-                rows = [row for row in rows if id(row) not in refused]
-            self._announce(sequence, rows)
-            for batch, future in group:
-                future.set_result([refused[id(row)] for row in batch.spans if id(row) in refused])
+            self._sequence = max(self._sequence + 1, time.time_ns())
+            self._commit_spans([one for one in group if one[0].spans], self._sequence)
+            self._commit_events([one for one in group if not one[0].spans], self._sequence)
+
+    def _commit_spans(self, group: Group, sequence: int) -> None:
+        rows = [row for batch, _ in group for row in batch.spans]
+        try:
+            refused = self._store_spans(rows, sequence)
+        except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
+            _fail(group, error)
+            return
+        if refused:
+            rows = [row for row in rows if id(row) not in refused]
+        self._announce(sequence, rows)
+        for batch, future in group:
+            future.set_result([refused[id(row)] for row in batch.spans if id(row) in refused])
+
+    def _commit_events(self, group: Group, sequence: int) -> None:
+        try:
+            unfit = self._store_events([batch.events for batch, _ in group], sequence)
+        except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
+            _fail(group, error)
+            return
+        for batch, future in group:
+            reason = unfit.get(id(batch.events))
+            future.set_result([reason] * batch.events.rows if reason else [])
 
     def _announce(self, sequence: int, rows: list[SpanRow]) -> None:
         try:
@@ -164,11 +174,11 @@ class Committer:
 
     def _store_spans(self, rows: Sequence[SpanRow], sequence: int) -> dict[int, Rejected]:
         """Stores all rows; where the driver cannot encode one, finds it by halving and refuses only that one."""
+        if not rows:
+            return {}
         try:
             spans.insert(self._columns, rows, sequence)
-        except Unavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a row contains, the others are stored
+        except UNFIT as error:
             if len(rows) == 1:
                 return {
                     id(rows[0]): Rejected(name(rows[0].span), f"its values cannot be stored: {error}"[:300])
@@ -176,3 +186,28 @@ class Committer:
             half = len(rows) // 2
             return {**self._store_spans(rows[:half], sequence), **self._store_spans(rows[half:], sequence)}
         return {}
+
+    def _store_events(self, batches: Sequence[EventRows], sequence: int) -> dict[int, Rejected]:
+        """Stores the events of several requests; a request with a value that cannot be encoded is refused alone."""
+        if not batches:
+            return {}
+        try:
+            events.insert(self._columns, batches, sequence)
+        except UNFIT as error:
+            if len(batches) == 1:
+                reason = f"a value in this request cannot be stored: {error}"[:300]
+                return {id(batches[0]): Rejected("each record", reason)}
+            half = len(batches) // 2
+            return {
+                **self._store_events(batches[:half], sequence),
+                **self._store_events(batches[half:], sequence),
+            }
+        return {}
+
+
+def _fail(group: Group, error: Exception) -> None:
+    log.warning("a commit of %d requests failed: %s", len(group), error)
+    known = isinstance(error, Unavailable)
+    failure = error if known else Unavailable("the call store failed; send again", retry_after=5)
+    for _, future in group:
+        future.set_exception(failure)

@@ -12,14 +12,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from holdfast.kernel.errors import Unavailable
+from holdfast.kernel.errors import HoldfastError, Unavailable
 from holdfast.pricing.model import Charge
-from holdfast.storage.columns import Columns
+from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Call, Facts, Kind, Observation, Span
@@ -85,6 +85,10 @@ class Counter:
         self._counted = 0
         self._changed = threading.Condition()
         self._stopping = False
+        self._hastened = False
+        self._before_ns = (
+            0  # spans that began earlier may belong to traces that are stored but not in the filter
+        )
         self._recover()
         self._thread = threading.Thread(target=self._run, name="ingest-count", daemon=True)
         self._thread.start()
@@ -92,7 +96,7 @@ class Counter:
     def note(self, sequence: int, rows: list[SpanRow]) -> None:
         """Takes over a commit. Waits while far too much is uncounted, which slows senders down instead of memory up."""
         with self._changed:
-            while self._waiting_rows > MOST_WAITING and not self._stopping:
+            while self._waiting_rows > MOST_WAITING and not self._hastened:
                 self._changed.wait()
             self._queue.append((sequence, rows))
             self._waiting_rows += len(rows)
@@ -104,6 +108,12 @@ class Counter:
         with self._changed:
             target = self._noted
             return self._changed.wait_for(lambda: self._counted >= target, timeout=seconds)
+
+    def hasten(self) -> None:
+        """Lets `note` wait no longer: the end is near, and what stays uncounted is counted at the next start."""
+        with self._changed:
+            self._hastened = True
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Counts what waits, then ends the thread."""
@@ -123,25 +133,24 @@ class Counter:
                 taken, self._queue = self._queue, []
                 self._waiting_rows = 0
                 self._changed.notify_all()
-            self._count_until_done(taken)
+            if not self._count_until_done(taken):
+                return  # later commits stay uncounted too, so that the next start finds where to begin
             with self._changed:
                 self._counted = taken[-1][0]
                 self._changed.notify_all()
 
-    def _count_until_done(self, taken: list[tuple[int, list[SpanRow]]]) -> None:
+    def _count_until_done(self, taken: list[tuple[int, list[SpanRow]]]) -> bool:
+        """True once counted; False where Holdfast stops before that can be done."""
         while True:
             try:
                 self._count(taken[-1][0], taken)
-                return
-            except Unavailable as error:
-                log.warning("counting waits for the call store: %s", error)
+                return True
+            except Exception as error:
+                log.warning("counting waits: %s", error, exc_info=not isinstance(error, Unavailable))
                 with self._changed:
                     if self._stopping:
-                        return
+                        return False
                     self._changed.wait(timeout=1)
-            except Exception:
-                log.exception("a commit could not be counted; its spans are stored")
-                return
 
     def _count(self, sequence: int, taken: list[tuple[int, list[SpanRow]]]) -> None:
         now = time.monotonic()
@@ -156,7 +165,7 @@ class Counter:
                     trace = self._traces.get(key)
                     if trace is None:
                         trace = Trace()
-                        if self._seen.add(span.trace_id):
+                        if self._seen.add(span.trace_id) or span.start_ns < self._before_ns:
                             unknown.append(key)
                     touched[key] = trace
                 trace.observations[span.span_id] = observation(span, row.facts, commit)
@@ -177,7 +186,11 @@ class Counter:
                 some = trace_ids[start : start + 2000]
                 for stored in spans.of_traces(self._columns, workspace, some):
                     trace = touched[(workspace, stored.span.trace_id)]
-                    facts = read_facts(stored.span)
+                    try:
+                        facts = read_facts(stored.span)
+                    except Exception:
+                        log.exception("a stored span of trace %s cannot be read", stored.span.trace_id)
+                        continue
                     facts.content = None
                     found = observation(stored.span, facts, stored.sequence)
                     held = trace.observations.get(stored.span.span_id)
@@ -193,10 +206,16 @@ class Counter:
         for (workspace, trace_id), trace in touched.items():
             if not trace.made and not any(o.facts.kind.is_call for o in trace.observations.values()):
                 continue
-            groups = resolve(list(trace.observations.values()), {})
+            try:
+                groups = resolve(list(trace.observations.values()), {})
+                found = [self._call(workspace, trace_id, group, sequence) for group in groups]
+            except HoldfastError:
+                raise
+            except Exception:  # one strange trace does not stop the counting of the others
+                log.exception("trace %s of %s cannot be counted; its spans are stored", trace_id, workspace)
+                continue
             starts: dict[str, int] = {}
-            for group in groups:
-                call = self._call(workspace, trace_id, group, sequence)
+            for call in found:
                 starts[call.id] = call.start_ns
                 rows.append(self._row(workspace, call, received, deleted=False))
             rows.extend(
@@ -205,9 +224,24 @@ class Counter:
                 if starts.get(call_id) != start_ns
             )
             made.append((trace, starts))
-        calls.insert(self._columns, rows)
+        self._insert(rows)
         for trace, starts in made:
             trace.made = starts
+
+    def _insert(self, rows: list[CallRow]) -> None:
+        """Stores calls; one with a value that its column cannot hold is found by halving and stored without detail."""
+        try:
+            calls.insert(self._columns, rows)
+        except UNFIT as error:
+            if len(rows) > 1:
+                half = len(rows) // 2
+                self._insert(rows[:half])
+                self._insert(rows[half:])
+                return
+            call = rows[0].call
+            log.warning("call %s of trace %s is counted without detail: %s", call.id, call.trace_id, error)
+            facts = Facts(call.facts.kind, call.facts.convention, quality=(*call.facts.quality, "call.unfit"))
+            calls.insert(self._columns, [replace(rows[0], call=replace(call, facts=facts, charge=None))])
 
     def _call(self, workspace: str, trace_id: str, group: Group, sequence: int) -> Call:
         return Call(
@@ -238,10 +272,13 @@ class Counter:
 
     def _recover(self) -> None:
         """Resolves again whatever a crash may have left uncounted, and learns which traces are known."""
-        for trace_id in spans.trace_ids_received_since(self._columns, datetime.now(UTC) - LOOK_BACK):
+        since = datetime.now(UTC) - LOOK_BACK
+        for trace_id in spans.trace_ids_received_since(self._columns, since):
             self._seen.add(trace_id)
+        if spans.any_received_before(self._columns, since):
+            self._before_ns = spans.nanoseconds(since)
         sequence = spans.last_sequence(self._columns)
-        uncounted = spans.traces_since(self._columns, calls.last_version(self._columns))
+        uncounted = spans.traces_since(self._columns, calls.version_before_last(self._columns))
         for start in range(0, len(uncounted), 2000):
             some = uncounted[start : start + 2000]
             touched = {key: Trace() for key in some}

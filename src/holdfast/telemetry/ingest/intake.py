@@ -16,7 +16,7 @@ from holdfast.telemetry.ingest.commit import Batch, Committer
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prepare_events import log_rows, metric_rows
 from holdfast.telemetry.model import Rejected, Span
-from holdfast.telemetry.rules.admission import Limits, admit
+from holdfast.telemetry.rules.admission import Limits, admit, bearable
 
 MOST_NAMED = 5
 """Refused records that an answer names; their number is always told."""
@@ -76,15 +76,20 @@ class Intake:
             )
             found, unreadable = decode(body)
             admission = admit(found, limits)
-            batch = Batch(prepare.rows(workspace, admission.spans, self._policies, now))
-            return batch, [*unreadable, *admission.rejected], admission.warnings
+            scopes = sum(len(span.scope_name) + len(span.scope_version) for span in admission.spans)
+            bearable([span.resource for span in admission.spans], scopes, limits.max_body_bytes)
+            rows, refused = prepare.rows(workspace, admission.spans, self._policies, now)
+            return Batch(rows), [*unreadable, *admission.rejected, *refused], admission.warnings
         if signal == "logs":
             records, unreadable = event_decoding.logs(body, is_json=is_json)
-            rows, refused = log_rows(workspace, records, self._policies, now, limits)
-            return Batch(events=rows), [*unreadable, *refused], ()
+            bearable([record.resource for record in records], 0, limits.max_body_bytes)
+            events, refused_events, warnings = log_rows(workspace, records, self._policies, now, limits)
+            return Batch(events=events), [*unreadable, *refused_events], warnings
         points, unreadable = event_decoding.metrics(body, is_json=is_json)
-        rows, refused = metric_rows(workspace, points, self._policies, now, limits)
-        return Batch(events=rows), [*unreadable, *refused], ()
+        names = sum(len(point.name) + len(point.unit) for point in points)
+        bearable([point.resource for point in points], names, limits.max_body_bytes)
+        events, refused_events, warnings = metric_rows(workspace, points, self._policies, now, limits)
+        return Batch(events=events), [*unreadable, *refused_events], warnings
 
     def _limits(self) -> Limits:
         settings = self._settings
@@ -93,6 +98,7 @@ class Intake:
             max_past_ns=settings.max_past_days * 86_400 * 10**9,
             max_future_ns=settings.max_future_minutes * 60 * 10**9,
             max_attribute_bytes=settings.max_attribute_bytes,
+            max_body_bytes=settings.max_body_bytes,
         )
 
 

@@ -14,7 +14,7 @@ from holdfast.telemetry.ingest.count import Counter
 from holdfast.telemetry.ingest.intake import Intake
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prices import Prices
-from holdfast.telemetry.store import spans
+from holdfast.telemetry.store import calls, spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Ingest:
     def stop(self) -> None:
         """Ends in order: nothing new is taken, what waits is written, then counted."""
         self.intake.stop()
+        self.counter.hasten()
         self.committer.stop()
         self.counter.stop()
 
@@ -47,6 +48,6 @@ def start(settings: Settings, clock: Clock, database: Database, columns: Columns
         settings.queue_bytes,
         settings.min_free_bytes,
         counter.note,
-        spans.last_sequence(columns),
+        max(spans.last_sequence(columns), calls.last_version(columns)),
     )
     return Ingest(Intake(committer, policies, settings, clock), counter, committer, policies, prices)

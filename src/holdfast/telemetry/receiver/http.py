@@ -6,6 +6,7 @@ and 503 with Retry-After for what should be sent again. Error bodies are google.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import zlib
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from holdfast.kernel.errors import HoldfastError, Invalid, TooLarge
+from holdfast.kernel.errors import HoldfastError, Invalid, TooLarge, Unavailable
 from holdfast.platform.access.model import Scope
 from holdfast.telemetry.ingest.intake import Intake, Outcome
 from holdfast.telemetry.receiver.keys import Keys, bearer
@@ -41,6 +42,11 @@ ANSWERS = {
 CODES = {400: 3, 401: 16, 403: 7, 405: 12, 413: 3, 415: 3, 422: 3, 429: 8, 503: 14}
 
 
+MOST_MEMBERS = 1000
+PIECE = 1 << 16
+"""Bytes of gzip that are looked at at once: what follows a member is copied, so a body of many stays linear."""
+
+
 class Unsupported(HoldfastError):
     """The body's type or encoding is none of ours."""
 
@@ -60,9 +66,11 @@ class ClientLeft(Exception):
 class OtlpHttp:
     """The ASGI application."""
 
-    def __init__(self, intake: Intake, keys: Keys) -> None:
+    def __init__(self, intake: Intake, keys: Keys, body_seconds: float = 60.0) -> None:
+        """A body has to arrive within `body_seconds`: a stalled sender must not hold the others' room."""
         self._intake = intake
         self._keys = keys
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scoped, receive: Receive, send: Send) -> None:
         """Answers one request to one of PATHS."""
@@ -82,6 +90,9 @@ class OtlpHttp:
             self._intake.reserve(size)
             try:
                 body = await self._body(headers, receive)
+                if len(body) > size:  # unpacked, or not declared
+                    self._intake.reserve(len(body) - size)
+                    size = len(body)
                 outcome = await self._intake.accept(key.workspace, signal, body, is_json=answer_type == JSON)
             finally:
                 self._intake.release(size)
@@ -100,25 +111,35 @@ class OtlpHttp:
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
         limit = self._intake.max_body_bytes
-        chunks: list[bytes] = []
-        received, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientLeft
-            chunk = message.get("body", b"")
-            received += len(chunk)
-            if received > limit:
-                raise too_large(limit)
-            chunks.append(chunk)
-            more = message.get("more_body", False)
-        body = b"".join(chunks)
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await _received(receive, limit)
+        except TimeoutError as error:
+            raise Unavailable("the request did not arrive in time; send it again", retry_after=5) from error
         encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding in ("", "identity"):
             return body
         if encoding != "gzip":
             raise Unsupported("the content encoding must be gzip or none")
-        return gunzip(body, limit)
+        if len(body) < 1 << 14:
+            return gunzip(body, limit)
+        return await asyncio.get_running_loop().run_in_executor(None, gunzip, body, limit)
+
+
+async def _received(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    received, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        chunk = message.get("body", b"")
+        received += len(chunk)
+        if received > limit:
+            raise too_large(limit)
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return b"".join(chunks)
 
 
 def _declared_size(headers: dict[str, str], limit: int) -> int:
@@ -139,20 +160,27 @@ def too_large(limit: int) -> TooLarge:
 def gunzip(body: bytes, limit: int) -> bytes:
     """Decompresses up to `limit` bytes. Raises TooLarge, and Invalid for what is not whole gzip."""
     found: list[bytes] = []
-    size = 0
-    while body:
+    size = position = members = 0
+    while position < len(body):
+        members += 1
+        if members > MOST_MEMBERS:
+            raise Invalid(f"the gzip body has more than {MOST_MEMBERS} members", where="body")
         stream = zlib.decompressobj(wbits=31)
-        try:
-            part = stream.decompress(body, limit + 1 - size)
-        except zlib.error as error:
-            raise Invalid(f"the body is not gzip: {error}", where="body") from error
-        size += len(part)
-        if size > limit:
-            raise too_large(limit)
-        if not stream.eof:
-            raise Invalid("the gzip body was cut off", where="body")
-        found.append(part)
-        body = stream.unused_data
+        while not stream.eof:
+            piece = stream.unconsumed_tail or body[position : position + PIECE]
+            if not piece:
+                raise Invalid("the gzip body was cut off", where="body")
+            if not stream.unconsumed_tail:
+                position += len(piece)
+            try:
+                part = stream.decompress(piece, limit + 1 - size)
+            except zlib.error as error:
+                raise Invalid(f"the body is not gzip: {error}", where="body") from error
+            size += len(part)
+            if size > limit:
+                raise too_large(limit)
+            found.append(part)
+        position -= len(stream.unused_data)
     return b"".join(found)
 
 
@@ -185,6 +213,8 @@ async def _respond(
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
     if status == 503 or retry_after is not None:
         headers.append((b"retry-after", str(retry_after or 5).encode()))
+    if status == 405:
+        headers.append((b"allow", b"POST"))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from holdfast.kernel.errors import TooLarge
 from holdfast.telemetry.model import Attributes, Rejected, Span
+
+SPREAD = 16
+"""A resource is kept with each record under it: how many times the size of the largest request that may come to."""
 
 _HEX = frozenset("0123456789abcdef")
 _INT64 = 2**63
@@ -22,6 +26,7 @@ class Limits:
     max_past_ns: int
     max_future_ns: int
     max_attribute_bytes: int
+    max_body_bytes: int = 32 << 20
 
 
 @dataclass(slots=True)
@@ -44,20 +49,26 @@ def admit(spans: Sequence[Span], limits: Limits) -> Admission:
             continue
         key = (span.trace_id, span.span_id)
         earlier = seen.setdefault(key, span)
+        oversized = trim(span, limits.max_attribute_bytes)
         if earlier is not span:
-            if earlier != span:
+            if earlier != span and repr(earlier) != repr(span):  # repr: a NaN is not equal to itself
                 result.rejected.append(
                     Rejected(name(span), "another span in this request has the same id; ids are unique")
                 )
             continue
-        oversized = trim(span, limits.max_attribute_bytes)
         if oversized:
-            result.warnings.append(
-                f"{name(span)} was kept without {', '.join(oversized)}: over {limits.max_attribute_bytes} bytes each."
-                " Raise HOLDFAST_MAX_ATTRIBUTE_BYTES, or send less"
-            )
+            result.warnings.append(kept_in_part(name(span), oversized, limits))
         result.spans.append(span)
     return result
+
+
+def kept_in_part(where: str, oversized: Sequence[str], limits: Limits) -> str:
+    """The warning about a record of which values were too large to keep."""
+    shown = ", ".join(oversized[:5]) + (f" and {len(oversized) - 5} more" if len(oversized) > 5 else "")
+    return (
+        f"{where} was kept without {shown}: over {limits.max_attribute_bytes} bytes each."
+        " Raise HOLDFAST_MAX_ATTRIBUTE_BYTES, or send less"
+    )
 
 
 def name(span: Span) -> str:
@@ -84,22 +95,59 @@ def refusal(span: Span, limits: Limits) -> str | None:
     return None
 
 
+def past_keeping(days: int) -> str:
+    """Why a record older than the retention is refused: it would be acknowledged and then thrown away."""
+    return f"it began longer ago than the {days} days that this workspace keeps: check the sender's clock"
+
+
+def bearable(resources: Sequence[Attributes], more: int, max_body_bytes: int) -> None:
+    """Holds what records share but each is kept with to what can be stored. Raises TooLarge.
+
+    `resources` has one for each record, `more` is the size of their other shared texts.
+    """
+    sizes: dict[int, int] = {}
+    total = more
+    for resource in resources:
+        size = sizes.get(id(resource))
+        if size is None:
+            size = sizes[id(resource)] = sum(
+                len(key) + (len(value) if type(value) is str else len(str(value)))
+                for key, value in resource.items()
+            )
+        total += size
+    if total > SPREAD * max_body_bytes:
+        raise TooLarge(
+            "the resource and scope of this request are kept with each of its records, and come to"
+            f" {total} bytes: send fewer records in a batch, or smaller resource attributes"
+        )
+
+
 def _is_id(text: str, length: int) -> bool:
     return len(text) == length and text.strip("0") != "" and _HEX.issuperset(text)
 
 
 def trim(span: Span, limit: int) -> list[str]:
-    """Takes values over `limit` bytes out of a span and its events; returns their names. Marks the span with them."""
-    oversized = _trim(span.attributes, limit)
+    """Takes values over `limit` bytes out of a span, its events, links and resource; returns their names.
+
+    Marks the span with them. Of a name or a status message that is too long, the beginning is kept.
+    """
+    oversized = trim_attributes(span.attributes, limit) + trim_attributes(span.resource, limit)
     for event in span.events:
-        oversized += _trim(event.attributes, limit)
+        oversized += trim_attributes(event.attributes, limit)
+    for link in span.links:
+        oversized += trim_attributes(link["attributes"], limit)
+    for text in ("name", "status_message"):
+        if _over(getattr(span, text), limit):
+            setattr(span, text, getattr(span, text)[: limit // 4])
+            oversized.append(text)
     if oversized:
         span.attributes[TRUNCATED] = oversized
     return oversized
 
 
-def _trim(attributes: Attributes, limit: int) -> list[str]:
-    oversized = [key for key, value in attributes.items() if _over(value, limit)]
+def trim_attributes(attributes: Attributes, limit: int) -> list[str]:
+    """Takes values over `limit` bytes out; returns their names."""
+    oversized = [key for key, value in attributes.items() if _over(value, limit) or _over(key, limit)]
     for key in oversized:
         del attributes[key]
     return [key[:200] for key in oversized]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,11 @@ class Captured:
 
 def sampled(trace_id: str, rate: float) -> bool:
     """Whether a trace falls into the sample: by its id, so that all its spans agree, wherever they arrive."""
-    return int(trace_id[-8:], 16) < rate * 0x100000000
+    try:
+        place = int(trace_id[-8:], 16)
+    except ValueError:  # of a log record: any text
+        place = zlib.crc32(trace_id.encode())
+    return place < rate * 0x100000000
 
 
 def capture(span: Span, plan: CapturePlan, is_content: Callable[[str], bool]) -> Captured:

@@ -131,6 +131,17 @@ def last_version(columns: Columns) -> int:
     return int(columns.everywhere("SELECT max(version) FROM calls")[0][0])
 
 
+def version_before_last(columns: Columns) -> int:
+    """The highest commit number but one that calls were made of; 0 where there is none.
+
+    The last one may be there in part: an insert into several months is several writes.
+    """
+    rows = columns.everywhere(
+        "SELECT max(version) FROM calls WHERE version < (SELECT max(version) FROM calls)"
+    )
+    return int(rows[0][0])
+
+
 @dataclass(frozen=True, slots=True)
 class CallFilter:
     """Which calls: `equals` maps a column to the values allowed (empty text: unknown); text searches content and ids."""

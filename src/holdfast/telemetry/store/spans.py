@@ -190,10 +190,14 @@ def _stored(row: tuple[Any, ...]) -> StoredSpan:
 
 
 def traces_since(columns: Columns, sequence: int) -> list[tuple[str, str]]:
-    """(workspace, trace id) of all traces that got spans in or after a commit; for recovery at start."""
+    """(workspace, trace id) of all traces with calls that got spans in or after a commit; for recovery at start.
+
+    A span of any kind counts: one between two others can make their calls one.
+    """
     rows = columns.everywhere(
-        "SELECT DISTINCT workspace, trace_id FROM spans WHERE sequence >= {sequence:UInt64}"
-        " AND kind IN ('inference', 'embeddings', 'rerank', 'agent', 'workflow')",
+        "SELECT DISTINCT workspace, trace_id FROM spans WHERE kind IN ('inference', 'embeddings', 'rerank')"
+        " AND (workspace, trace_id) IN"
+        " (SELECT workspace, trace_id FROM spans WHERE sequence >= {sequence:UInt64})",
         {"sequence": sequence},
     )
     return [(row[0], row[1]) for row in rows]
@@ -206,6 +210,15 @@ def trace_ids_received_since(columns: Columns, instant: datetime) -> list[str]:
         {"since": instant.astimezone(UTC)},
     )
     return [row[0] for row in rows]
+
+
+def any_received_before(columns: Columns, instant: datetime) -> bool:
+    """Whether the store holds spans that were received before an instant."""
+    rows = columns.everywhere(
+        "SELECT 1 FROM spans WHERE received_at < {before:DateTime64(3, 'UTC')} LIMIT 1",
+        {"before": instant.astimezone(UTC)},
+    )
+    return bool(rows)
 
 
 def last_sequence(columns: Columns) -> int:

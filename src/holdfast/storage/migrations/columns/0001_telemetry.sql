@@ -100,7 +100,7 @@ CREATE TABLE calls (
   INDEX by_user user TYPE bloom_filter(0.01) GRANULARITY 4
 ) ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(started_at)
-ORDER BY (workspace, started_at, id)
+ORDER BY (workspace, started_at, id, trace_id)
 TTL expires_at
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
