@@ -6,13 +6,13 @@ from fastapi import FastAPI
 
 from holdfast.kernel.errors import Unavailable
 from holdfast.platform.services import Job, Services
-from holdfast.telemetry import api
+from holdfast.telemetry.api import calls
 from holdfast.telemetry.ingest.service import Ingest
 
 
 def install(app: FastAPI) -> None:
     """Adds the routes."""
-    app.include_router(api.router)
+    app.include_router(calls.router)
 
 
 def jobs(_services: Services, _ingest: Ingest) -> tuple[Job, ...]:
