@@ -1,4 +1,4 @@
-"""The JSON door of telemetry: calls, counts, traces, exports."""
+"""The JSON door to calls, counts, traces, exports."""
 
 from __future__ import annotations
 
