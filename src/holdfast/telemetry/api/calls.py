@@ -12,7 +12,7 @@ from holdfast.kernel.time import parse_instant
 from holdfast.platform.access.guard import caller, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.telemetry import actions
-from holdfast.telemetry.ingest.service import Ingest
+from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads import calls as reads
 from holdfast.telemetry.reads import shapes, traces
@@ -90,12 +90,6 @@ class Count(BaseModel):
     calls: int
     spans: int
     complete: bool
-
-
-def ingest(request: Request) -> Ingest:
-    """The process's ingest."""
-    found: Ingest = request.app.state.ingest
-    return found
 
 
 def chosen(query: CallQuery, found: Caller) -> CallFilter:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.requests import Request
+
 from holdfast.kernel.time import Clock
 from holdfast.platform.settings import Settings
 from holdfast.storage.columns import Columns
@@ -33,6 +35,12 @@ class Ingest:
         self.counter.hasten()
         self.committer.stop()
         self.counter.stop()
+
+
+def of(request: Request) -> Ingest:
+    """The ingest of the process that a request came to."""
+    found: Ingest = request.app.state.ingest
+    return found
 
 
 def start(settings: Settings, clock: Clock, database: Database, columns: Columns) -> Ingest:

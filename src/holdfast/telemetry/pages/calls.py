@@ -15,7 +15,7 @@ from holdfast.platform.access.guard import form_caller, page_caller, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import fragment, here, page, time_range
 from holdfast.telemetry import actions
-from holdfast.telemetry.api.calls import ingest
+from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads import calls as reads
 from holdfast.telemetry.reads import views

@@ -13,7 +13,7 @@ from holdfast.platform.access.guard import page_caller, services
 from holdfast.platform.access.model import Caller, Reach, Scope
 from holdfast.platform.frame import CARRY, here, page
 from holdfast.telemetry import actions
-from holdfast.telemetry.api.calls import ingest
+from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.pages.calls import shown
 from holdfast.telemetry.reads import traces
 from holdfast.telemetry.reads.shapes import instant
