@@ -22,7 +22,8 @@ router = APIRouter(prefix="/api/v1", tags=["calls"])
 Reader = Annotated[Caller, Depends(caller(Scope.READ))]
 FOREVER = TimeRange(shapes.instant(0), shapes.instant(2**62))
 Values = Annotated[
-    list[str], Field(default_factory=list, description="May be repeated; empty text means unknown.")
+    list[str],
+    Field(default_factory=list, description="May be repeated; (unknown) finds calls that do not say."),
 ]
 
 
@@ -98,7 +99,11 @@ def chosen(query: CallQuery, found: Caller) -> CallFilter:
         parse_instant(query.from_, "from") if query.from_ else FOREVER.start,
         parse_instant(query.to, "to") if query.to else FOREVER.end,
     )
-    equals = {name: tuple(getattr(query, name)) for name in reads.FILTER_NAMES if getattr(query, name)}
+    equals = {}
+    for name in reads.FILTER_NAMES:
+        asked = [value for value in getattr(query, name) if value]
+        if asked:
+            equals[name] = tuple("" if value == reads.UNKNOWN else value for value in asked)
     filters = CallFilter(within, equals, query.text, query.min_duration_ms)
     return reads.reachable(filters, found.reach[Scope.READ], content=Scope.CONTENT in found.reach)
 

@@ -28,9 +28,7 @@ router = APIRouter(include_in_schema=False)
 Reader = Annotated[Caller, Depends(page_caller(Scope.READ))]
 Writer = Annotated[Caller, Depends(form_caller(Scope.READ))]
 
-UNKNOWN = "(unknown)"
-"""How an unknown value stands in an address, where an empty one would be dropped."""
-
+UNKNOWN = reads.UNKNOWN
 FACETS = {
     "system": "System",
     "environment": "Environment",
@@ -134,7 +132,7 @@ def exports(place: Here, caller: Caller, filters: CallFilter) -> list[dict[str, 
         ("to", iso(filters.within.end)),
     ]
     for name, values in filters.equals.items():
-        pairs += [(name, value) for value in values]
+        pairs += [(name, value or UNKNOWN) for value in values]
     if filters.text:
         pairs.append(("text", filters.text))
     return [

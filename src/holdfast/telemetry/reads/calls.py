@@ -19,6 +19,8 @@ from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter, Summary
 
 FILTER_NAMES = (*FILTERS, *FLAGS, "model", "finish_reason", "quality")
 MOST_LISTED = 500
+UNKNOWN = "(unknown)"
+"""How an unknown value is asked for, in the API and in the addresses of pages."""
 ORDERS = ("time", "duration", "cost")
 
 
