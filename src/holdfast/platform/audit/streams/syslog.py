@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from errno import ECONNABORTED
 
 from holdfast.kernel.errors import Invalid, Unavailable
 from holdfast.kernel.time import iso
@@ -23,6 +24,7 @@ INFORMATIONAL, WARNING = 6, 4
 MAX_MESSAGE = 8192
 """Octets. RFC 5425 section 4.3.1: a receiver should take this much, and need not take more."""
 
+_CHUNK = 16 * 1024
 _NOT_PRINTABLE = re.compile(r"[^!-~]")
 
 
@@ -42,12 +44,8 @@ class SyslogStream:
         frames = b"".join(frame(message(item, self._sender)) for item in items)
         try:
             context = tls_context(self._config)
-            with (
-                socket.create_connection((host, port), timeout=timeout) as plain,
-                context.wrap_socket(plain, server_hostname=host) as channel,
-            ):
-                channel.sendall(frames)
-                channel.unwrap()
+            with socket.create_connection((host, port), timeout=timeout) as plain:
+                _exchange(plain, context, host, frames)
         except (OSError, ssl.SSLError) as error:
             said = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
             raise Unavailable(f"the audit stream {self.name} cannot reach {host}:{port}: {said}") from error
@@ -88,3 +86,34 @@ def message(item: Item, host: str) -> bytes:
 
 def _name(text: str, length: int) -> str:
     return _NOT_PRINTABLE.sub("_", text)[:length] or "-"
+
+
+def _exchange(plain: socket.socket, context: ssl.SSLContext, host: str, data: bytes) -> None:
+    """One TLS session: handshake, the data, our goodbye, and the other side's. Raises OSError without that.
+
+    Done over memory because a Python TLS socket takes a bare close for a goodbye.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=host)
+    _drive(plain, incoming, outgoing, tls.do_handshake)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[tls.write(rest) :]
+    _drive(plain, incoming, outgoing, tls.unwrap)
+
+
+def _drive(
+    plain: socket.socket, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, step: Callable[[], object]
+) -> None:
+    while True:
+        try:
+            step()
+        except ssl.SSLWantReadError:
+            plain.sendall(outgoing.read())
+            received = plain.recv(_CHUNK)
+            if not received:
+                raise ConnectionAbortedError(ECONNABORTED, "closed without a TLS goodbye") from None
+            incoming.write(received)
+        else:
+            plain.sendall(outgoing.read())
+            return
