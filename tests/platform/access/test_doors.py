@@ -77,7 +77,12 @@ def test_every_change_by_cookie_needs_its_token(house: House) -> None:
         for method, path in routes(house):
             if method == "GET" or path in OPEN:
                 continue
-            for headers in ({}, {"x-csrf-token": "x" * 43}, {"x-csrf-token": good, "sec-fetch-site": "cross-site"}, {"x-csrf-token": good, "origin": "https://evil.example"}):  # fmt: skip
+            for headers in (
+                {},
+                {"x-csrf-token": "x" * 43},
+                {"x-csrf-token": good, "sec-fetch-site": "cross-site"},
+                {"x-csrf-token": good, "origin": "https://evil.example"},
+            ):
                 body: dict[str, Any] = {"json": {}} if path.startswith("/api") else {"data": {"csrf": "no"}}
                 answer = browser.request(method, path, headers=headers, **body)
                 assert answer.status_code == 403, (method, path, headers, answer.text)
@@ -300,7 +305,14 @@ def test_the_settings_pages_show_and_take(house: House) -> None:
         assert browser.get("/api/v1/systems").json()[0]["regions"] == ["eu-1", "eu-2"]
         assert "eu-1, eu-2" in browser.get("/w/acme/settings/systems?system=hr").text
         assert browser.post("/w/acme/settings/environments", data={"slug": "prod"}).status_code == 303
-        policy = {"capture": "sampled", "sample_percent": "12.5", "redact_kinds": "email", "content_days": "7", "span_days": "9", "call_days": "10"}  # fmt: skip
+        policy = {
+            "capture": "sampled",
+            "sample_percent": "12.5",
+            "redact_kinds": "email",
+            "content_days": "7",
+            "span_days": "9",
+            "call_days": "10",
+        }
         assert browser.post("/w/acme/settings/content", data=policy).status_code == 303
         assert browser.get("/api/v1/data-policies").json()[0]["sample_rate"] == 0.125
         bad = browser.post("/w/acme/settings/content", data=policy | {"content_days": "soon"})
