@@ -384,3 +384,18 @@ def test_a_hostile_header_is_an_error_not_a_fault(house: House) -> None:
         nul = browser.post("/sign-in", data={"email": "a\x00@acme.example", "password": "\x00" * 20})
         assert nul.status_code == 401
         assert browser.get("/w/%00/settings").status_code in (303, 404, 422)
+
+
+def test_what_cannot_be_stored_is_refused_rather_than_a_fault(house: House) -> None:
+    house.member("ada@acme.example", ("acme", Role.ADMIN))
+    with house.signed_in("ada@acme.example") as browser:
+        nul = "a\x00b"
+        answers = [
+            browser.post("/api/v1/members", json={"email": "n@acme.example", "name": nul, "role": "viewer"}),
+            browser.post("/api/v1/keys", json={"name": nul, "scopes": ["read"]}),
+            browser.put("/api/v1/systems/hr%00", json=SYSTEM),
+            browser.get("/api/v1/me?workspace=%00"),
+            browser.delete("/api/v1/grants/%00"),
+            browser.post("/w/acme/settings/environments", data={"slug": nul}),
+        ]
+    assert all(one.status_code < 500 for one in answers), [one.status_code for one in answers]
