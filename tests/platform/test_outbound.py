@@ -58,7 +58,17 @@ class Authority:
             )
         )
         if ca:
-            usage = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"), False)  # fmt: skip
+            usage = dict.fromkeys(
+                (
+                    "content_commitment",
+                    "key_encipherment",
+                    "data_encipherment",
+                    "key_agreement",
+                    "encipher_only",
+                    "decipher_only",
+                ),
+                False,
+            )
             made = made.add_extension(
                 x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage),
                 critical=True,
@@ -163,16 +173,18 @@ def test_a_ca_of_ones_own_is_trusted_and_no_other(tmp_path: Path) -> None:
         for settings in (Settings(ca_bundle=other.bundle), Settings()):
             with (
                 outbound.client(settings) as http,
-                pytest.raises(httpx2.ConnectError, match="(?i)certificate"),
+                pytest.raises(httpx2.ConnectError, match=r"(?i)certificate"),
             ):
                 http.get(url)
 
 
 def test_a_name_that_is_not_in_the_certificate_is_refused(tmp_path: Path) -> None:
     ours = Authority(tmp_path, "ours")
-    with running(tls(ours.issue("elsewhere.example"))) as server:
-        with outbound.client(Settings(ca_bundle=ours.bundle)) as http, pytest.raises(httpx2.ConnectError):
-            http.get(f"https://localhost:{server.server_port}/")
+    given = Settings(ca_bundle=ours.bundle)
+    with running(tls(ours.issue("elsewhere.example"))) as server, outbound.client(given) as http:
+        url = f"https://localhost:{server.server_port}/"
+        with pytest.raises(httpx2.ConnectError):
+            http.get(url)
 
 
 def test_the_client_certificate_is_shown(tmp_path: Path) -> None:
@@ -231,10 +243,42 @@ def test_no_redirect_is_followed() -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "0.0.0.0", "10.0.0.1", "172.16.5.4", "192.168.1.1", "169.254.169.254", "100.100.100.200", "168.63.129.16", "198.18.0.1", "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[fe80::1]", "[fd00:ec2::254]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001:0:1::1]", "[::127.0.0.1]", "[ff02::1]"],
-)  # fmt: skip
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "0.0.0.0",
+        "10.0.0.1",
+        "172.16.5.4",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[::1]",
+        "[::]",
+        "[fe80::1]",
+        "[fd00:ec2::254]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[2001:0:1::1]",
+        "[::127.0.0.1]",
+        "[ff02::1]",
+    ],
+)
 def test_private_addresses_are_refused_however_they_are_written(host: str) -> None:
-    with outbound.guarded_client(Settings()) as http, pytest.raises((Invalid, Unavailable, httpx2.InvalidURL)):
+    with (
+        outbound.guarded_client(Settings()) as http,
+        pytest.raises((Invalid, Unavailable, httpx2.InvalidURL)),
+    ):
         http.post(f"http://{host}:1/hook", json={})
     with pytest.raises((Invalid, Unavailable)):
         outbound.check_url(Settings(), f"http://{host}:1/hook")

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 
-from holdfast.kernel.errors import Conflict, Unavailable
+from holdfast.kernel.errors import Conflict, Invalid, Unavailable
 
 metadata = sa.MetaData(
     naming_convention={
@@ -62,13 +62,15 @@ class Transaction:
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
-        """Runs a statement. Raises Conflict where a unique rule or a foreign key forbids it."""
+        """Runs a statement. Raises Conflict where a rule of the table forbids it, Invalid for what it cannot hold."""
         try:
             if rows is None:
                 return self._connection.execute(statement)
             return self._connection.execute(statement, list(rows))
         except sa.exc.IntegrityError as error:
             raise Conflict("this conflicts with something that is already there") from error
+        except sa.exc.DataError as error:
+            raise Invalid("this holds a character or a number that cannot be stored") from error
 
     def select(self, table: sa.Table, workspace: str) -> sa.Select[Any]:
         """`SELECT *` of a table, already limited to one workspace: a forgotten filter finds nothing of another's."""

@@ -67,8 +67,16 @@ class House:
                 members._grant(
                     self.ctx(workspace),
                     tx,
-                    Grant(new_id("grant"), workspace, member.id, role, str(system), str(environment), bool(content)),
-                )  # fmt: skip
+                    Grant(
+                        new_id("grant"),
+                        workspace,
+                        member.id,
+                        role,
+                        str(system),
+                        str(environment),
+                        bool(content),
+                    ),
+                )
             store.change_member(tx, member.id, password_hash=passwords.hash_password(PASSWORD))
         return member.id
 

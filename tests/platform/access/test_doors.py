@@ -77,7 +77,12 @@ def test_every_change_by_cookie_needs_its_token(house: House) -> None:
         for method, path in routes(house):
             if method == "GET" or path in OPEN:
                 continue
-            for headers in ({}, {"x-csrf-token": "x" * 43}, {"x-csrf-token": good, "sec-fetch-site": "cross-site"}, {"x-csrf-token": good, "origin": "https://evil.example"}):  # fmt: skip
+            for headers in (
+                {},
+                {"x-csrf-token": "x" * 43},
+                {"x-csrf-token": good, "sec-fetch-site": "cross-site"},
+                {"x-csrf-token": good, "origin": "https://evil.example"},
+            ):
                 body: dict[str, Any] = {"json": {}} if path.startswith("/api") else {"data": {"csrf": "no"}}
                 answer = browser.request(method, path, headers=headers, **body)
                 assert answer.status_code == 403, (method, path, headers, answer.text)
@@ -300,7 +305,14 @@ def test_the_settings_pages_show_and_take(house: House) -> None:
         assert browser.get("/api/v1/systems").json()[0]["regions"] == ["eu-1", "eu-2"]
         assert "eu-1, eu-2" in browser.get("/w/acme/settings/systems?system=hr").text
         assert browser.post("/w/acme/settings/environments", data={"slug": "prod"}).status_code == 303
-        policy = {"capture": "sampled", "sample_percent": "12.5", "redact_kinds": "email", "content_days": "7", "span_days": "9", "call_days": "10"}  # fmt: skip
+        policy = {
+            "capture": "sampled",
+            "sample_percent": "12.5",
+            "redact_kinds": "email",
+            "content_days": "7",
+            "span_days": "9",
+            "call_days": "10",
+        }
         assert browser.post("/w/acme/settings/content", data=policy).status_code == 303
         assert browser.get("/api/v1/data-policies").json()[0]["sample_rate"] == 0.125
         bad = browser.post("/w/acme/settings/content", data=policy | {"content_days": "soon"})
@@ -372,3 +384,18 @@ def test_a_hostile_header_is_an_error_not_a_fault(house: House) -> None:
         nul = browser.post("/sign-in", data={"email": "a\x00@acme.example", "password": "\x00" * 20})
         assert nul.status_code == 401
         assert browser.get("/w/%00/settings").status_code in (303, 404, 422)
+
+
+def test_what_cannot_be_stored_is_refused_rather_than_a_fault(house: House) -> None:
+    house.member("ada@acme.example", ("acme", Role.ADMIN))
+    with house.signed_in("ada@acme.example") as browser:
+        nul = "a\x00b"
+        answers = [
+            browser.post("/api/v1/members", json={"email": "n@acme.example", "name": nul, "role": "viewer"}),
+            browser.post("/api/v1/keys", json={"name": nul, "scopes": ["read"]}),
+            browser.put("/api/v1/systems/hr%00", json=SYSTEM),
+            browser.get("/api/v1/me?workspace=%00"),
+            browser.delete("/api/v1/grants/%00"),
+            browser.post("/w/acme/settings/environments", data={"slug": nul}),
+        ]
+    assert all(one.status_code < 500 for one in answers), [one.status_code for one in answers]

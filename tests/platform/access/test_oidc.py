@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 import httpx2
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import RSAKey
 from tests.platform.access.house import House
 
 from holdfast.platform.access.actions import members
@@ -37,7 +38,7 @@ class Idp:
     """The provider: what it claims and how it signs can be changed by a test."""
 
     clock: Any
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1"}))
+    key: RSAKey
     port: int = 0
     claims: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -87,9 +88,19 @@ class Idp:
         now = int(self.clock().timestamp())
         at_hash = base64.urlsafe_b64encode(hashlib.sha256(b"at").digest()[:16]).decode().rstrip("=")
         claims = {
-            "iss": self.issuer, "aud": CLIENT, "sub": "u1", "iat": now, "exp": now + 300, "nonce": asked["nonce"], "at_hash": at_hash,
-            "email": "Ada@acme.example", "email_verified": True, "name": "Ada", "groups": ["ops"], **self.claims,
-        }  # fmt: skip
+            "iss": self.issuer,
+            "aud": CLIENT,
+            "sub": "u1",
+            "iat": now,
+            "exp": now + 300,
+            "nonce": asked["nonce"],
+            "at_hash": at_hash,
+            "email": "Ada@acme.example",
+            "email_verified": True,
+            "name": "Ada",
+            "groups": ["ops"],
+            **self.claims,
+        }
         claims = {name: value for name, value in claims.items() if value is not None}
         signed = (self.sign or rs256)(self, claims)
         return {"access_token": "at", "token_type": "Bearer", "id_token": signed}
@@ -133,10 +144,15 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+@pytest.fixture(scope="module")
+def idp_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "k1"})
+
+
 @pytest.fixture
-def idp(clock: Any) -> Iterator[Idp]:
+def idp(clock: Any, idp_key: RSAKey) -> Iterator[Idp]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Idp(clock, port=server.server_port)
+    made = Idp(clock, idp_key, port=server.server_port)
     server.idp = made  # type: ignore[attr-defined]
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield made
@@ -147,8 +163,12 @@ def idp(clock: Any) -> Iterator[Idp]:
 @pytest.fixture
 def home(make_house: Callable[..., House], idp: Idp) -> House:
     house = make_house(
-        oidc_issuer=idp.issuer, oidc_client_id=CLIENT, oidc_client_secret=SECRET, oidc_role_map=json.dumps(MAP), public_url="http://holdfast.example"
-    )  # fmt: skip
+        oidc_issuer=idp.issuer,
+        oidc_client_id=CLIENT,
+        oidc_client_secret=SECRET,
+        oidc_role_map=json.dumps(MAP),
+        public_url="http://holdfast.example",
+    )
     house.workspace("acme")
     house.workspace("birch")
     return house
@@ -217,7 +237,7 @@ def test_a_token_that_is_not_as_it_must_be(home: House, idp: Idp, claims: dict[s
         answer = go(home, browser)
         assert answer.status_code == 401 and "holdfast_session" not in browser.cookies
         for value in claims.values():
-            assert value in (None, "") or str(value) not in answer.text.replace("another way", "")
+            assert len(str(value)) < 5 or str(value) not in answer.text
     assert ("member.sign_in", "member:unknown", "denied") in home.audit("instance")
 
 
@@ -229,7 +249,10 @@ def unsigned(_: Idp, claims: dict[str, Any]) -> str:
 
 
 def with_public_key_as_secret(idp: Idp, claims: dict[str, Any]) -> str:
-    return jwt.encode({"alg": "HS256", "kid": "k1"}, claims, OctKey.import_key(idp.key.as_pem(private=False)))
+    head = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"k1"}').decode().rstrip("=")
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    made = hmac.digest(idp.key.as_pem(private=False), f"{head}.{body}".encode(), "sha256")
+    return f"{head}.{body}.{base64.urlsafe_b64encode(made).decode().rstrip('=')}"
 
 
 def with_another_key(_: Idp, claims: dict[str, Any]) -> str:
@@ -262,8 +285,16 @@ def test_a_token_that_the_provider_did_not_sign(
 
 @pytest.mark.parametrize(
     "changed",
-    [{"state": "another"}, {"state": ""}, {"iss": "http://evil.example"}, {"iss": ""}, {"code": "stolen"}, {"code": ""}, {"error": "access_denied"}],
-)  # fmt: skip
+    [
+        {"state": "another"},
+        {"state": ""},
+        {"iss": "http://evil.example"},
+        {"iss": ""},
+        {"code": "stolen"},
+        {"code": ""},
+        {"error": "access_denied"},
+    ],
+)
 def test_an_answer_that_is_not_ours(home: House, changed: dict[str, str]) -> None:
     with home.client() as browser:
         assert go(home, browser, **changed).status_code == 401

@@ -93,8 +93,18 @@ def test_a_member_without_password_never_matches_and_takes_the_same_costs() -> N
 
 @pytest.mark.parametrize(
     "evil",
-    ["https://evil.example", "//evil.example", "/\\evil.example", "\\evil", "/a\nb", "/\t/evil.example", "", "javascript:x", "/%0a\r"],
-)  # fmt: skip
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "\\evil",
+        "/a\nb",
+        "/\t/evil.example",
+        "",
+        "javascript:x",
+        "/%0a\r",
+    ],
+)
 def test_next_never_leaves_the_site(evil: str) -> None:
     assert rules.safe_next(evil) == "/"
 
@@ -141,8 +151,15 @@ def test_groups_bring_the_strongest_role_for_each_place() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[", "[]", '{"a": 1}', '{"a": [{"role": "viewer"}]}', '{"a": [{"workspace": "x", "role": "boss"}]}', '{"a": [{"workspace": "x", "role": "viewer", "content": "yes"}]}'],
-)  # fmt: skip
+    [
+        "[",
+        "[]",
+        '{"a": 1}',
+        '{"a": [{"role": "viewer"}]}',
+        '{"a": [{"workspace": "x", "role": "boss"}]}',
+        '{"a": [{"workspace": "x", "role": "viewer", "content": "yes"}]}',
+    ],
+)
 def test_a_wrong_group_map_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         rules.role_map(text)

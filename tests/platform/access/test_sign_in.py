@@ -165,8 +165,13 @@ def test_many_at_once_get_no_more_tries(house: House) -> None:
     def attempt(number: int) -> None:
         try:
             sessions.sign_in(
-                house.database, house.settings, house.clock(), email="ada@acme.example", password=f"wrong {number}", address="a"
-            )  # fmt: skip
+                house.database,
+                house.settings,
+                house.clock(),
+                email="ada@acme.example",
+                password=f"wrong {number}",
+                address="a",
+            )
         except HoldfastError as error:
             codes.append(type(error).__name__)
 

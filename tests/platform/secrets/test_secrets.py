@@ -201,10 +201,9 @@ def test_vault(tmp_path: Path) -> None:
 
 def test_no_error_of_secrets_holds_a_value(settings: Settings) -> None:
     key = rules.master_key(b"k" * 32)
-    try:
+    with pytest.raises(HoldfastError) as refused:
         rules.open_value(key, "purpose", TEXT.encode())
-    except HoldfastError as error:
-        assert TEXT not in str(error) and "kkkk" not in repr(error)
+    assert TEXT not in str(refused.value) and "kkkk" not in repr(refused.value)
     sealed = rules.seal_value(key, "purpose", b"v")
     assert rules.open_value(key, "purpose", sealed) == b"v"
     with pytest.raises(Unavailable):
