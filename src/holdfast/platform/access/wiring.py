@@ -11,8 +11,6 @@ from holdfast.platform.access.pages import content, people, settings, sign_in
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-TEMPLATES = Path(__file__).parent / "templates"
-
 
 def install(app: FastAPI) -> None:
     """Adds the routes."""
