@@ -23,6 +23,7 @@ from holdfast.platform.audit import wiring as audit_wiring
 from holdfast.platform.frame import Frame
 from holdfast.platform.services import Job, Services
 from holdfast.platform.settings import Settings
+from holdfast.platform.tenancy import wiring as tenancy_wiring
 from holdfast.pricing import wiring as pricing_wiring
 from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
@@ -125,7 +126,8 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
         """Both stores are open and answer."""
         return telemetry_wiring.ready(services)
 
-    access_wiring.install(api, frame)
+    access_wiring.install(api, frame, services)
+    tenancy_wiring.install(api)
     pricing_wiring.install(api, frame)
     telemetry_wiring.install(api, frame, services)
     return api

@@ -128,7 +128,7 @@ def make_app(database: Database, settings: Settings, clock: Any) -> FastAPI:
     app.state.services = Services(settings, clock, database, None)  # type: ignore[arg-type]
     app.state.frame = Frame(Renderer({"access": wiring.TEMPLATES}, Assets(), clock))
     problems.install(app)
-    wiring.install(app)
+    wiring.install(app, app.state.frame, app.state.services)
     tenancy_wiring.install(app)
     return app
 
