@@ -153,7 +153,7 @@ def _systems_page(
         form={"action": base, "submit": submit, "fields": with_error(fields, error)},
         revealed=None,
         empty_title="No systems yet",
-        empty_text="Register the first one below. Calls of systems that nobody registered show as unregistered.",
+        empty_text="Register the first one below, under the name that its telemetry carries.",
     )
 
 
