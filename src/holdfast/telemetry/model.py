@@ -28,7 +28,10 @@ class Kind(StrEnum):
 
     @property
     def is_call(self) -> bool:
-        return self in (Kind.INFERENCE, Kind.EMBEDDINGS, Kind.RERANK)
+        return self in _CALLS
+
+
+_CALLS = (Kind.INFERENCE, Kind.EMBEDDINGS, Kind.RERANK)
 
 
 class ErrorClass(StrEnum):

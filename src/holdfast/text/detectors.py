@@ -14,6 +14,7 @@ from holdfast.kernel.errors import Invalid
 from holdfast.text import numbers, secrets
 
 KINDS = ("email", "phone", "iban", "card", "key")
+_ALL = frozenset(KINDS)
 
 _DOMAIN = re.compile(r"@(?:[^\W_](?:[\w-]{0,62})\.){1,8}[^\W\d_]{2,63}(?![\w-])")
 _USER_INFO = re.compile(r"://[^\s/:@]{0,100}:\Z")
@@ -36,13 +37,14 @@ def find(text: str, kinds: Collection[str] = KINDS, region: str | None = None) -
     Of two that overlap, the one that begins first (or is longer) names the kind and reaches to the end of
     both. Raises Invalid for a kind that does not exist.
     """
-    for kind in kinds:
-        if kind not in KINDS:
-            raise Invalid(f"there is no detector {kind[:40]!r}; there are {', '.join(KINDS)}", where="kinds")
+    if not _ALL.issuperset(kinds):
+        unknown = next(kind for kind in kinds if kind not in _ALL)
+        raise Invalid(f"there is no detector {unknown[:40]!r}; there are {', '.join(KINDS)}", where="kinds")
+    digits = numbers.digits_together(text)
     found: list[tuple[int, int, int, str]] = []
     for order, kind in enumerate(KINDS):
         if kind in kinds:
-            found += [(start, -end, order, kind) for start, end in _spans(kind, text, region)]
+            found += [(start, -end, order, kind) for start, end in _spans(kind, text, digits, region)]
     if not found:
         return []
     resolved: list[Finding] = []
@@ -75,8 +77,11 @@ def redact(
     return text, counts
 
 
-def _spans(kind: str, text: str, region: str | None) -> Iterable[tuple[int, int]]:
-    """What one detector finds, after a quick look at whether there can be anything."""
+def _spans(kind: str, text: str, digits: int, region: str | None) -> Iterable[tuple[int, int]]:
+    """What one detector finds, after a quick look at whether there can be anything.
+
+    `digits` is how many digits stand close together in `text`, as `numbers.digits_together` tells.
+    """
     if kind == "email":
         return _emails(text) if "@" in text else ()
     if kind == "key":
@@ -84,8 +89,8 @@ def _spans(kind: str, text: str, region: str | None) -> Iterable[tuple[int, int]
     if kind == "iban":
         return numbers.ibans(text) if numbers.letters_then_digits(text) else ()
     if kind == "card":
-        return numbers.cards(text) if numbers.digits_together(text, 13) else ()
-    return numbers.phones(text, region) if numbers.digits_together(text, 7) else ()
+        return numbers.cards(text) if digits >= 13 else ()
+    return numbers.phones(text, region) if digits >= 7 else ()
 
 
 def _emails(text: str) -> Iterator[tuple[int, int]]:

@@ -80,10 +80,18 @@ _IBAN_LENGTHS = MappingProxyType(
 """Country -> length, as published in the IBAN registry."""
 
 
-def digits_together(text: str, count: int) -> bool:
-    """False when no `count` digits stand close together in `text`: then there is no number to look for."""
+_ROWS = tuple((count, b"0" * count) for count in (7, 13))
+
+
+def digits_together(text: str) -> int:
+    """How many digits stand close together in `text` at least: 0, 7 (a phone) or 13 (a card)."""
     packed = text.encode("utf-8", "replace").translate(_DIGITS_ALONE, _SEPARATORS)
-    return b"0" * count in packed
+    longest = 0
+    for count, row in _ROWS:
+        if row not in packed:
+            break
+        longest = count
+    return longest
 
 
 def letters_then_digits(text: str) -> bool:

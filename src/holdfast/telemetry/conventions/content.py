@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from holdfast.telemetry.conventions import flattened
@@ -90,16 +91,26 @@ CONTENT_EVENTS: Final = frozenset(OLD_EVENTS) | {
 }
 
 
+LONGEST_REMEMBERED: Final = 200  # characters; what is longer is judged anew, so that memory stays bounded
+
+
 def is_content(name: str) -> bool:
     """Whether a raw attribute of this name carries what somebody said, asked, retrieved or sent along.
 
     Names of events that carry content in all their attributes count too: no attribute is called like them.
     """
+    return _remembered(name) if len(name) <= LONGEST_REMEMBERED else _judged(name)
+
+
+def _judged(name: str) -> bool:
     if name in CONTENT_ATTRIBUTES or name in CONTENT_EVENTS:
         return True
     if name.startswith(("gen_ai.prompt.", "gen_ai.completion.")):
         return name.split(".", 3)[2].isdecimal() or name.startswith("gen_ai.prompt.variable.")
     return name.startswith(CONTENT_PREFIXES) and name not in NOT_CONTENT
+
+
+_remembered = lru_cache(maxsize=20_000)(_judged)
 
 
 def is_content_event(name: str) -> bool:

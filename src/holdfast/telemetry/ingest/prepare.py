@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from holdfast.kernel.errors import HoldfastError
 from holdfast.telemetry.conventions.content import is_content
-from holdfast.telemetry.conventions.reading import read_facts
+from holdfast.telemetry.conventions.reading import Reader
 from holdfast.telemetry.ingest.policies import Policies
-from holdfast.telemetry.model import Rejected, Span
+from holdfast.telemetry.model import Facts, Rejected, Span
 from holdfast.telemetry.rules.admission import name, past_keeping
 from holdfast.telemetry.rules.capture import capture
 from holdfast.telemetry.store.spans import SpanRow, encode
@@ -28,13 +28,14 @@ def rows(
     made: list[SpanRow] = []
     rejected: list[Rejected] = []
     resources: dict[int, str] = {}
+    reader = Reader()
     oldest = int(now.timestamp())
     for span in spans:
         try:
             resource = resources.get(id(span.resource))
             if resource is None:
                 resource = resources[id(span.resource)] = encode(span.resource)
-            row = _row(workspace, span, resource, policies, now)
+            row = _row(workspace, span, reader.read(span), resource, policies, now)
         except HoldfastError:
             raise
         except Exception as error:
@@ -52,8 +53,9 @@ def rows(
     return made, rejected
 
 
-def _row(workspace: str, span: Span, resource: str, policies: Policies, now: datetime) -> SpanRow:
-    facts = read_facts(span)
+def _row(
+    workspace: str, span: Span, facts: Facts, resource: str, policies: Policies, now: datetime
+) -> SpanRow:
     system = facts.system or ""
     policy, plan = policies.of(workspace, system)
     captured = capture(span, plan, is_content)
@@ -77,8 +79,8 @@ def _row(workspace: str, span: Span, resource: str, policies: Policies, now: dat
         span.scope_version,
         attributes,
         resource,
-        encode(captured.events),
-        encode(span.links),
+        encode(captured.events) if captured.events else "",
+        encode(span.links) if span.links else "",
         facts.user or "",
         facts.session or "",
         captured.content,

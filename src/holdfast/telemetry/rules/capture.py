@@ -56,18 +56,7 @@ def capture(span: Span, plan: CapturePlan, is_content: Callable[[str], bool]) ->
     kept: Attributes = {}
     for key, value in span.attributes.items():
         (content if is_content(key) else kept)[key] = value
-    events: list[dict[str, Any]] = []
-    event_content: dict[str, Attributes] = {}
-    for index, event in enumerate(span.events):
-        plain: Attributes = {}
-        for key, value in event.attributes.items():
-            if is_content(key) or (
-                is_content(event.name) and key not in ("gen_ai.system", "gen_ai.provider.name")
-            ):
-                event_content.setdefault(str(index), {})[key] = value
-            else:
-                plain[key] = value
-        events.append({"name": event.name, "time_ns": event.time_ns, "attributes": plain})
+    events, event_content = _split_events(span, is_content) if span.events else ([], {})
     if not content and not event_content:
         return Captured(kept, events, "", NONE)
     if plan.mode is CaptureMode.OFF:
@@ -84,6 +73,25 @@ def capture(span: Span, plan: CapturePlan, is_content: Callable[[str], bool]) ->
     if event_content:
         stored["events"] = event_content
     return Captured(kept, events, msgspec.json.encode(stored).decode(), state)
+
+
+def _split_events(
+    span: Span, is_content: Callable[[str], bool]
+) -> tuple[list[dict[str, Any]], dict[str, Attributes]]:
+    """A span's events without content, and the content by the event's place."""
+    events: list[dict[str, Any]] = []
+    content: dict[str, Attributes] = {}
+    for index, event in enumerate(span.events):
+        plain: Attributes = {}
+        for key, value in event.attributes.items():
+            if is_content(key) or (
+                is_content(event.name) and key not in ("gen_ai.system", "gen_ai.provider.name")
+            ):
+                content.setdefault(str(index), {})[key] = value
+            else:
+                plain[key] = value
+        events.append({"name": event.name, "time_ns": event.time_ns, "attributes": plain})
+    return events, content
 
 
 def redacted(value: Any, redact: Redact) -> Any:

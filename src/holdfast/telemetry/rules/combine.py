@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from holdfast.pricing.model import Usage
@@ -41,6 +41,7 @@ CONTENT = (
     "query",
     "documents",
 )
+_every_field = attrgetter(*Facts.__dataclass_fields__)
 BUCKETS = tuple(Usage.__dataclass_fields__)
 
 
@@ -54,7 +55,9 @@ def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
     - error: as the outermost ended; its class and type from the outermost that states them.
     """
     if len(facts) == 1:
-        return replace(facts[0], parameters=dict(facts[0].parameters), provenance=dict(facts[0].provenance))
+        only = Facts(*_every_field(facts[0]))
+        only.parameters, only.provenance = dict(only.parameters), dict(only.provenance)
+        return only
     merged = Facts(kind=facts[0].kind, convention=facts[0].convention)
     for name in FIRST_KNOWN:
         _take(merged, name, next((f for f in facts if getattr(f, name) is not None), None))

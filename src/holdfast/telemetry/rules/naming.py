@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from holdfast.telemetry.model import Facts
 
@@ -11,6 +12,7 @@ REGION = re.compile(r"^(?:us|eu|apac|global|us-gov)\.")
 VENDOR = re.compile(r"^(?:anthropic|amazon|meta|cohere|mistral|ai21)\.")
 
 
+@lru_cache(maxsize=4096)
 def family(model: str) -> str:
     """A model's name without vendor path, region, date and version: what its snapshots have in common."""
     name = model.strip().lower().rpartition("/")[2]
