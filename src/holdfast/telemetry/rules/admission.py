@@ -136,7 +136,7 @@ def trim(span: Span, limit: int) -> list[str]:
         oversized += trim_attributes(event.attributes, limit)
     for link in span.links:
         oversized += trim_attributes(link["attributes"], limit)
-    for text in ("name", "status_message"):
+    for text in ("name", "status_message", "scope_name", "scope_version"):
         if _over(getattr(span, text), limit):
             setattr(span, text, getattr(span, text)[: limit // 4])
             oversized.append(text)
