@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -48,6 +49,18 @@ class Workspace:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {"authorization": f"Bearer {self.key}", "content-type": content_type, **named}
         return self.core.client.post(f"/v1/{signal}", content=body, headers=sent)
+
+    def stalled(self, size: int) -> socket.socket:
+        """A sender that has declared so many bytes, was told to go on, and sends nothing."""
+        connection = socket.create_connection(("127.0.0.1", self.core.port), timeout=30)
+        head = (
+            f"POST /v1/traces HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {self.key}\r\n"
+            f"content-type: {PROTOBUF}\r\ncontent-length: {size}\r\nexpect: 100-continue\r\n\r\n"
+        )
+        connection.sendall(head.encode())
+        answer = connection.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 100"), answer
+        return connection
 
     def get(self, path: str, **params: Any) -> Any:
         """JSON of the API."""

@@ -30,7 +30,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otlp_made import CHAT, body, pairs, span
-from running_core import CoreProcess, Workspace, until
+from running_core import CoreProcess, Workspace
 
 pytestmark = pytest.mark.timeout(300)
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -106,17 +106,8 @@ def test_grpc_codes(core: CoreProcess, workspace: Workspace) -> None:
 
 
 def test_grpc_says_when_to_come_back(core: CoreProcess, workspace: Workspace) -> None:
-    import socket
-
-    head = (
-        f"POST /v1/traces HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {workspace.key}\r\n"
-        f"content-type: application/x-protobuf\r\ncontent-length: {16 << 20}\r\n\r\n"
-    ).encode()
-    stalled = [socket.create_connection(("127.0.0.1", core.port)) for _ in range(4)]
-    for one in stalled:
-        one.sendall(head)
+    stalled = [workspace.stalled(16 << 20) for _ in range(2)]
     sent = body([span()])
-    until(lambda: workspace.post(sent).status_code == 503, 20, "the full queue")
     refused = refused_by_grpc(core, workspace.key, sent)
     for one in stalled:
         one.close()
