@@ -154,6 +154,21 @@ class Columns:
             parameters = {**query.params, "workspace": workspace}
             return bytes(client.raw_query(query.sql(), parameters=parameters, fmt=format_name))
 
+    def write_file(self, workspace: str, query: Select, path: Path, format_name: str) -> None:
+        """Writes the result to a new file in one of the engine's output formats; however large, memory stays small."""
+        parameters = {**query.params, "workspace": workspace}
+        with self._lent(self._readers) as client:
+            if self.embedded:
+                quoted = str(path).replace("\\", "\\\\").replace("'", "\\'")
+                client.command(
+                    f"{query.sql()} INTO OUTFILE '{quoted}' FORMAT {format_name}", parameters=parameters
+                )
+                return
+            with path.open("xb") as file:
+                stream = client.raw_stream(query.sql(), parameters=parameters, fmt=format_name)
+                while chunk := stream.read(1 << 20):
+                    file.write(chunk)
+
     def everywhere(self, sql: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """A query over all workspaces, for Holdfast's own upkeep (recovery, retention); never behind a request."""
         with self._lent(self._readers) as client:

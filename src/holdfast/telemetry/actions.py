@@ -44,3 +44,10 @@ def delete_view(ctx: Context, tx: Transaction, view: str) -> None:
 def flip_demo(ctx: Context, tx: Transaction, fault: str, state: str) -> None:
     """Records that somebody broke or mended the demo on purpose."""
     audit.record(ctx, tx, action=f"demo.{state}", subject=f"demo:{fault}")
+
+
+def export(ctx: Context, tx: Transaction, what: str, format_name: str, *, content: bool) -> None:
+    """Records that all rows of a kind were exported, and whether captured content went with them."""
+    audit.record(
+        ctx, tx, action=f"{what}.exported", subject=what, details={"format": format_name, "content": content}
+    )

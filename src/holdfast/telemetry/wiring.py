@@ -11,6 +11,7 @@ from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.telemetry.api import calls as calls_api
+from holdfast.telemetry.api import exports
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.pages import calls, demo, trace
@@ -21,7 +22,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
-    app.include_router(calls_api.router)
+    for door in (calls_api, exports):
+        app.include_router(door.router)
     for pages in (calls, trace, demo):
         app.include_router(pages.router)
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -114,6 +114,13 @@ class Counter:
         with self._changed:
             self._hastened = True
             self._changed.notify_all()
+
+    def forget(self, workspace: str, trace_ids: Iterable[str]) -> None:
+        """Drops what is held of some traces; a later span finds them in the store. Only while ingest is paused."""
+        with self._changed:
+            for trace_id in trace_ids:
+                self._traces.pop((workspace, trace_id), None)
+                self._seen.add(trace_id)
 
     def stop(self) -> None:
         """Counts what waits, then ends the thread."""
