@@ -186,6 +186,13 @@ class Columns:
                 f"{statement} SETTINGS mutations_sync = 2", parameters={**params, "workspace": workspace}
             )
 
+    def fill(self, workspace: str, statement: str, params: dict[str, Any]) -> None:
+        """`INSERT INTO … SELECT … WHERE workspace = {workspace:String} …` within one workspace. Its text is not kept."""
+        if "workspace = {workspace:String}" not in statement:
+            raise ValueError("a change names its workspace")
+        with self._lent(self._writer) as client:
+            client.command(statement, parameters={**params, "workspace": workspace})
+
     def upkeep(self, sql: str) -> None:
         """A statement over whole tables, for Holdfast's own upkeep (backup, optimise); never behind a request."""
         with self._lent(self._writer) as client:
