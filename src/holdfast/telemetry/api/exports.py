@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from holdfast.platform.access.guard import caller, problems, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.telemetry import actions
-from holdfast.telemetry.ingest.service import ingest
+from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.reads import exports
 
 router = APIRouter(prefix="/api/v1", tags=["exports"])

@@ -35,10 +35,10 @@ def erase_person(ctx: Context, database: Database, columns: Columns, ingest: Ing
     """
     subject = Subject(text.strip())
     if not subject.text or len(subject.text) > 400:
-        raise Invalid("say whom to erase: a user id or e-mail address of at most 400 characters", where="subject")
-    erasure = Erasure(
-        new_id("era"), ctx.workspace, subject.hashed(secrets.token_hex(8)), ctx.now, None, {}
-    )
+        raise Invalid(
+            "say whom to erase: a user id or e-mail address of at most 400 characters", where="subject"
+        )
+    erasure = Erasure(new_id("era"), ctx.workspace, subject.hashed(secrets.token_hex(8)), ctx.now, None, {})
     with ingest.paused():
         traces, sessions = erasing.traces_of(columns, ctx.workspace, subject)
         chosen = {
@@ -108,5 +108,7 @@ def _changed(name: str, value: Any, own: bool, names: frozenset[str], pattern: A
         made = stripped(read, names, pattern) if own else scrubbed(read, pattern)
         return value if made == read else msgspec.json.encode(made).decode()
     if name == "content":
-        return msgspec.json.encode(scrubbed(msgspec.json.decode(value), pattern)).decode() if pattern else value
+        return (
+            msgspec.json.encode(scrubbed(msgspec.json.decode(value), pattern)).decode() if pattern else value
+        )
     return scrubbed(value, pattern) if name in (*_PLAIN, "user", "session") else value

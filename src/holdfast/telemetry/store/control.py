@@ -161,6 +161,8 @@ def erasures_of(tx: Transaction, workspace: str) -> list[Erasure]:
     """The erasures of a workspace, the latest first."""
     query = tx.select(erasures, workspace).order_by(erasures.c.requested_at.desc(), erasures.c.id)
     return [
-        Erasure(row.id, row.workspace, row.subject_hash, row.requested_at, row.done_at, json.loads(row.counts))
+        Erasure(
+            row.id, row.workspace, row.subject_hash, row.requested_at, row.done_at, json.loads(row.counts)
+        )
         for row in tx.execute(query)
     ]

@@ -152,7 +152,9 @@ def expire(columns: Columns) -> int:
         due = ["expires_at <= now()"]
         if len(kept.expiries) > 1:
             due.append("(content != '' AND content_expires_at <= now())")
-        found = columns.everywhere(f"SELECT DISTINCT _partition_id FROM {kept.table} WHERE {' OR '.join(due)}")
+        found = columns.everywhere(
+            f"SELECT DISTINCT _partition_id FROM {kept.table} WHERE {' OR '.join(due)}"
+        )
         for (partition,) in found:
             columns.upkeep(
                 f"ALTER TABLE {kept.table} MATERIALIZE TTL IN PARTITION ID '{partition}'"
