@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conftest import free_port
+from stand import free_port
 
 DAY = 86_400 * 10**9
 

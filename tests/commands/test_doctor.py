@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import free_port
 from holdfast.commands import doctor
 from holdfast.commands.doctor import Finding, examine
 from holdfast.platform.settings import Settings
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
+from stand import free_port
 
 
 @pytest.fixture
