@@ -16,9 +16,10 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from holdfast import __version__
+from holdfast import __version__, backups, local
 from holdfast.kernel.time import Clock, utc_now
 from holdfast.platform.access import wiring as access_wiring
+from holdfast.platform.access.guard import LOCAL
 from holdfast.platform.audit import wiring as audit_wiring
 from holdfast.platform.frame import Frame
 from holdfast.platform.services import Job, Services
@@ -39,9 +40,6 @@ from holdfast.web.assets import Assets
 from holdfast.web.render import Renderer
 
 log = logging.getLogger("holdfast")
-
-LOCAL = "holdfast.local"
-"""Set in the ASGI scope of requests that came through the data folder's own socket: the machine's owner."""
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -68,6 +66,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
     os.umask(0o077)
     settings.data.mkdir(parents=True, exist_ok=True)
     columns = Columns(settings.columns)
+    backups.clear(settings.data)
     database = Database(settings.sql)
     migrate(database)
     return Services(settings, clock, database, columns)
@@ -126,6 +125,7 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
         """Both stores are open and answer."""
         return telemetry_wiring.ready(services)
 
+    api.include_router(local.router)
     access_wiring.install(api, frame, services)
     tenancy_wiring.install(api)
     pricing_wiring.install(api, frame)

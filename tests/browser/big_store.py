@@ -18,6 +18,7 @@ def hashed(column: str, turn: int, length: int) -> str:
 def main(folder: str, doublings: int) -> None:
     """Doubles calls and spans."""
     client = clickhouse_connect.get_client(dsn=f"chdb://{folder}")
+    old = "toUInt64(1)"  # as if committed long ago: nothing of it is left to count at the next start
     for turn in range(doublings):
         shift = f"started_at - toIntervalSecond({97 * 2**turn}) AS started_at"
         trace = f"{hashed('trace_id', turn, 32)} AS trace_id"
@@ -25,8 +26,12 @@ def main(folder: str, doublings: int) -> None:
         parent = f"{hashed('parent_span_id', turn, 16)} AS parent_span_id"
         call = f"{hashed('id', turn, 16)} AS id"
         seen = f"arrayMap(x -> {hashed('x', turn, 16)}, observations) AS observations"
-        client.command(f"INSERT INTO calls SELECT * REPLACE ({trace}, {span}, {call}, {seen}, {shift}) FROM calls")
-        client.command(f"INSERT INTO spans SELECT * REPLACE ({trace}, {span}, {parent}, {shift}) FROM spans")
+        client.command(
+            f"INSERT INTO calls SELECT * REPLACE ({trace}, {span}, {call}, {seen}, {shift}, {old} AS version) FROM calls"
+        )
+        client.command(
+            f"INSERT INTO spans SELECT * REPLACE ({trace}, {span}, {parent}, {shift}, {old} AS sequence) FROM spans"
+        )
     print(*client.query("SELECT (SELECT count() FROM calls), (SELECT count() FROM spans)").result_rows[0])
     client.close()
 

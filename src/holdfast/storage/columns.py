@@ -154,6 +154,21 @@ class Columns:
             parameters = {**query.params, "workspace": workspace}
             return bytes(client.raw_query(query.sql(), parameters=parameters, fmt=format_name))
 
+    def write_file(self, workspace: str, query: Select, path: Path, format_name: str) -> None:
+        """Writes the result to a new file in one of the engine's output formats; however large, memory stays small."""
+        parameters = {**query.params, "workspace": workspace}
+        with self._lent(self._readers) as client:
+            if self.embedded:
+                quoted = str(path).replace("\\", "\\\\").replace("'", "\\'")
+                client.command(
+                    f"{query.sql()} INTO OUTFILE '{quoted}' FORMAT {format_name}", parameters=parameters
+                )
+                return
+            with path.open("xb") as file:
+                stream = client.raw_stream(query.sql(), parameters=parameters, fmt=format_name)
+                while chunk := stream.read(1 << 20):
+                    file.write(chunk)
+
     def everywhere(self, sql: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """A query over all workspaces, for Holdfast's own upkeep (recovery, retention); never behind a request."""
         with self._lent(self._readers) as client:
@@ -170,6 +185,13 @@ class Columns:
             client.command(
                 f"{statement} SETTINGS mutations_sync = 2", parameters={**params, "workspace": workspace}
             )
+
+    def fill(self, workspace: str, statement: str, params: dict[str, Any]) -> None:
+        """`INSERT INTO … SELECT … WHERE workspace = {workspace:String} …` within one workspace. Its text is not kept."""
+        if "workspace = {workspace:String}" not in statement:
+            raise ValueError("a change names its workspace")
+        with self._lent(self._writer) as client:
+            client.command(statement, parameters={**params, "workspace": workspace})
 
     def upkeep(self, sql: str) -> None:
         """A statement over whole tables, for Holdfast's own upkeep (backup, optimise); never behind a request."""

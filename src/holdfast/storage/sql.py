@@ -5,9 +5,10 @@ Rooms declare their tables on `metadata` in their `store.py`. Dialect difference
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,12 @@ class Database:
         with suppress(Unavailable), self.reading() as tx:
             return tx.execute(sa.text("SELECT 1")).scalar() == 1
         return False
+
+    def settle(self) -> None:
+        """SQLite: moves the write-ahead log into the file and empties it, so that what was deleted is nowhere."""
+        if self.path is not None:
+            with self._writer, closing(sqlite3.connect(self.path, timeout=30)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Gives all connections back."""

@@ -11,8 +11,10 @@ from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.telemetry.api import calls as calls_api
+from holdfast.telemetry.api import exports, governance
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
+from holdfast.telemetry.jobs import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.pages import calls, demo, trace
 from holdfast.telemetry.reads import calls as reads
 
@@ -21,7 +23,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
-    app.include_router(calls_api.router)
+    for door in (calls_api, exports, governance):
+        app.include_router(door.router)
     for pages in (calls, trace, demo):
         app.include_router(pages.router)
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
@@ -51,9 +54,13 @@ def _seen(services: Services, workspace: str) -> tuple[list[str], list[str]]:
     )
 
 
-def jobs(_services: Services, _ingest: Ingest) -> tuple[Job, ...]:
+def jobs(services: Services, _ingest: Ingest) -> tuple[Job, ...]:
     """The room's jobs."""
-    return ()
+    kept = Retention(services)
+    return (
+        Job("apply retention", 15, kept.apply),
+        Job("remove what has expired", EXPIRE_SECONDS, kept.expire),
+    )
 
 
 def ready(services: Services) -> dict[str, str]:

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +23,7 @@ from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Call, Facts, Kind, Observation, Span
+from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.rules.merge import Group, resolve
 from holdfast.telemetry.store import calls, spans
 from holdfast.telemetry.store.calls import CallRow
@@ -114,6 +115,13 @@ class Counter:
         with self._changed:
             self._hastened = True
             self._changed.notify_all()
+
+    def forget(self, workspace: str, trace_ids: Iterable[str]) -> None:
+        """Drops what is held of some traces; a later span finds them in the store. Only while ingest is paused."""
+        with self._changed:
+            for trace_id in trace_ids:
+                self._traces.pop((workspace, trace_id), None)
+                self._seen.add(trace_id)
 
     def stop(self) -> None:
         """Counts what waits, then ends the thread."""
@@ -259,7 +267,9 @@ class Counter:
 
     def _row(self, workspace: str, call: Call, received: datetime, *, deleted: bool) -> CallRow:
         policy, _ = self._policies.of(workspace, call.facts.system or "")
-        expires = min(call.start_ns // 1_000_000_000 + policy.call_days * 86_400, 2**32 - 1)
+        expires = min(call.start_ns // 1_000_000_000 + policy.call_days * 86_400, FAR)
+        if self._policies.held(workspace, call.facts.system or "", call.facts.user or "", call.start_ns):
+            expires = FAR
         return CallRow(workspace, call, deleted, received, datetime.fromtimestamp(expires, UTC))
 
     def _forget(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
 
+from holdfast.kernel.errors import Unavailable
 from holdfast.kernel.time import Clock
 from holdfast.platform.settings import Settings
 from holdfast.storage.columns import Columns
@@ -28,6 +31,14 @@ class Ingest:
     committer: Committer
     policies: Policies
     prices: Prices
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is written, and all that was written is counted. Requests wait. Raises Unavailable."""
+        with self.committer.paused():
+            if not self.counter.wait(60):
+                raise Unavailable("counting is far behind; try again later", retry_after=60)
+            yield
 
     def stop(self) -> None:
         """Ends in order: nothing new is taken, what waits is written, then counted."""

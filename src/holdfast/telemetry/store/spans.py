@@ -147,8 +147,6 @@ def of_traces(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> lis
         ["trace_id IN {traces:Array(String)}"],
         {"traces": list(trace_ids)},
         order_by=["start_ns", "span_id"],
-        final=True,
-        settings=_FINAL,
     )
     found: dict[tuple[str, str], StoredSpan] = {}
     for row in columns.rows(workspace, query):

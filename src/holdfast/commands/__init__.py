@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from holdfast.kernel.context import Actor, Context
-from holdfast.kernel.errors import Invalid, Unavailable
+from holdfast.kernel.errors import HoldfastError, Invalid, Unavailable
 from holdfast.kernel.time import utc_now
 from holdfast.platform.access import rules as access_rules
 from holdfast.platform.access.actions import keys as access
@@ -150,8 +150,10 @@ def only_workspace(settings: Settings, slug: str) -> str:
     return found[0]
 
 
-def checked(response: Any) -> Any:
-    """The response, or Unavailable with the core's own words."""
-    if response.status_code >= 400:
-        raise Unavailable(f"the core answered {response.status_code}: {response.text[:400]}")
-    return response
+def refused(response: Any) -> HoldfastError:
+    """What the core's refusal says, in its own words."""
+    try:
+        detail = str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = response.text[:400]
+    return Unavailable(f"the core answered {response.status_code}: {detail}")
