@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import queue
 import struct
@@ -20,6 +21,8 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
 from holdfast.kernel.errors import Conflict, Unavailable
+
+log = logging.getLogger("holdfast.storage")
 
 UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, struct.error)
 """What the driver raises where a value does not fit its column; nothing was stored then."""
@@ -115,11 +118,14 @@ class Columns:
         except DataError as error:
             raise ValueError(f"the call store cannot hold such a value: {str(error)[:200]}") from error
         except ClickHouseError as error:
+            log.error("the call store could not do this: %s", str(error)[:400])
             raise Unavailable(
-                f"the call store could not do this: {str(error)[:400]}", retry_after=5
+                "the call store could not do this; the log of the server says why", retry_after=5
             ) from error
         except OSError as error:
-            raise Unavailable(f"the call store could not be written: {error}", retry_after=30) from error
+            raise Unavailable(
+                f"the call store could not be written: {error.strerror or 'no reason given'}", retry_after=30
+            ) from error
         finally:
             pool.put(client)
 

@@ -34,24 +34,19 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
             "Workspace", "Demo", "demo", "power", "d", exists=lambda slug: slug == "demo" and port.is_file()
         )
     )
-    seen: Fresh[str, tuple[list[str], list[str]]] = Fresh(lambda workspace: _seen(services, workspace), 10.0)
+    seen: Fresh[str, list[tuple[str, str]]] = Fresh(
+        lambda workspace: reads.places(services.columns, workspace), 10.0
+    )
 
     def dimensions(caller: Caller) -> tuple[list[str], list[str]]:
-        reach = caller.reach[Scope.READ]
-        systems, environments = seen.get(caller.ctx.workspace)
-        return (
-            [one for one in systems if any(s in ("", one) for s, _ in reach.pairs)],
-            [one for one in environments if any(e in ("", one) for _, e in reach.pairs)],
-        )
+        reach = caller.reach.get(Scope.READ)
+        if reach is None:
+            return [], []
+        found = [place for place in seen.get(caller.ctx.workspace) if reach.covers(*place)]
+        systems, environments = {system for system, _ in found}, {environment for _, environment in found}
+        return sorted(systems - {""}), sorted(environments - {""})
 
     frame.dimensions = dimensions
-
-
-def _seen(services: Services, workspace: str) -> tuple[list[str], list[str]]:
-    return (
-        reads.dimension_values(services.columns, workspace, "system"),
-        reads.dimension_values(services.columns, workspace, "environment"),
-    )
 
 
 def jobs(services: Services, _ingest: Ingest) -> tuple[Job, ...]:

@@ -105,7 +105,7 @@ def chosen(query: CallQuery, found: Caller) -> CallFilter:
         if asked:
             equals[name] = tuple("" if value == reads.UNKNOWN else value for value in asked)
     filters = CallFilter(within, equals, query.text, query.min_duration_ms)
-    return reads.reachable(filters, found.reach[Scope.READ], content=Scope.CONTENT in found.reach)
+    return reads.reachable(filters, found.reach[Scope.READ], found.reach.get(Scope.CONTENT))
 
 
 @router.get("/calls")

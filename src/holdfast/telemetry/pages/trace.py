@@ -204,7 +204,7 @@ def span_page(
         ],
         "attributes": [
             {"group": group, "name": name, "value": value}
-            for group, attributes in (("span", json["attributes"]), ("resource", span.resource))
+            for group, attributes in (("span", json["attributes"]), ("resource", json["resource"]))
             for name, value in sorted(attributes.items())
         ],
         "events": [
@@ -258,7 +258,7 @@ def content_page(one: SpanView, allowed: bool, tab: str, grant_href: str) -> dic
         "detail": DETAILS.get(state, ""),
         "redacted": [],
         "grant_href": grant_href if state == "denied" else "",
-        "opened": content is not None,
+        "opened": has_content and allowed,
         **{name: getattr(content, name) if content is not None else None for name in names},
     }
 

@@ -79,9 +79,11 @@ def views_of(tx: Transaction, workspace: str, page: str) -> list[SavedView]:
     ]
 
 
-def delete_view(tx: Transaction, workspace: str, view: str) -> bool:
-    """True where the workspace had such a view."""
+def delete_view(tx: Transaction, workspace: str, view: str, owner: str | None = None) -> bool:
+    """True where the workspace had such a view (of this owner, where one is given)."""
     statement = saved_views.delete().where(saved_views.c.workspace == workspace, saved_views.c.id == view)
+    if owner is not None:
+        statement = statement.where(saved_views.c.created_by == owner)
     return tx.execute(statement).rowcount == 1
 
 

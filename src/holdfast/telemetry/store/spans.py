@@ -90,14 +90,31 @@ def insert(columns: Columns, rows: Sequence[SpanRow], sequence: int) -> None:
     columns.insert("spans", NAMES, data)
 
 
+def in_places(pairs: Sequence[tuple[str, str]], prefix: str) -> tuple[str, dict[str, Any]]:
+    """A condition that a row's (system, environment) is one of some pairs, empty text meaning any; its parameters.
+
+    No pairs: no row. `prefix` keeps the parameters of several such conditions apart.
+    """
+    either, params = [], {}
+    for number, (system, environment) in enumerate(pairs):
+        parts = []
+        for column, value in (("system", system), ("environment", environment)):
+            if value:
+                parts.append(f"{column} = {{{prefix}_{column}{number}:String}}")
+                params[f"{prefix}_{column}{number}"] = value
+        either.append("(" + (" AND ".join(parts) or "true") + ")")
+    return " OR ".join(either) or "false", params
+
+
 def count(
     columns: Columns,
     workspace: str,
     within: TimeRange,
     systems: Sequence[str] | None,
     environments: Sequence[str] | None,
+    pairs: Sequence[tuple[str, str]] = (),
 ) -> int:
-    """How many spans began in a time range, each counted once."""
+    """How many spans began in a time range, each counted once; `pairs` limit them where there are any."""
     where = [
         "started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')",
         "started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')",
@@ -107,6 +124,10 @@ def count(
         if allowed:
             where.append(f"{column} IN {{{column}:Array(String)}}")
             params[column] = list(allowed)
+    if pairs:
+        clause, more = in_places(pairs, "reach")
+        where.append(clause)
+        params |= more
     query = Select("spans", ["uniqExact(trace_id, span_id)"], where, params)
     return int(columns.rows(workspace, query)[0][0])
 
