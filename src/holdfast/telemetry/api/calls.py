@@ -172,7 +172,13 @@ def one_trace(request: Request, trace_id: str, found: Reader, workspace: str = "
     """One trace: its spans with the facts read from them, and the calls they make. Content needs its own permission."""
     ingest(request).counter.wait()
     found_services = services(request)
-    view = traces.trace(found_services.columns, found.ctx.workspace, trace_id, found.reach[Scope.READ])
+    view = traces.trace(
+        found_services.columns,
+        found.ctx.workspace,
+        trace_id,
+        found.reach[Scope.READ],
+        ingest(request).policies.overrides,
+    )
     reach = found.reach.get(Scope.CONTENT)
     shown = traces.trace_json(
         view, lambda system, environment: reach is not None and reach.covers(system, environment)

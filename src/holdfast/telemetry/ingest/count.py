@@ -195,7 +195,7 @@ class Counter:
                 for stored in spans.of_traces(self._columns, workspace, some):
                     trace = touched[(workspace, stored.span.trace_id)]
                     try:
-                        facts = read_facts(stored.span)
+                        facts = read_facts(stored.span, self._policies.overrides)
                     except Exception:
                         log.exception("a stored span of trace %s cannot be read", stored.span.trace_id)
                         continue

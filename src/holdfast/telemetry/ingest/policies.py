@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Generic, TypeVar
 
 from holdfast.platform.tenancy import reads as tenancy
 from holdfast.platform.tenancy.model import DataPolicy
 from holdfast.storage.sql import Database
+from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.rules.capture import CapturePlan
 from holdfast.telemetry.rules.holds import Hold, covers
 from holdfast.telemetry.store import control
@@ -52,8 +53,11 @@ class Fresh(Generic[K, V]):
 class Policies:
     """What may be captured and how long it is kept, by workspace and system."""
 
-    def __init__(self, database: Database, seconds: float = 2.0) -> None:
+    def __init__(
+        self, database: Database, seconds: float = 2.0, overrides: Mapping[str, ScopeOverride] | None = None
+    ) -> None:
         self._database = database
+        self.overrides = overrides or {}  # how instrumentation scopes count tokens
         self.cache: Fresh[str, dict[str, tuple[DataPolicy, CapturePlan]]] = Fresh(self._load, seconds)
         self.holds: Fresh[str, list[Hold]] = Fresh(self._load_holds, seconds)
 

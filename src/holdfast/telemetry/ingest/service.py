@@ -14,6 +14,7 @@ from holdfast.kernel.time import Clock
 from holdfast.platform.settings import Settings
 from holdfast.storage.columns import Columns
 from holdfast.storage.sql import Database
+from holdfast.telemetry.conventions.overrides import parse_overrides
 from holdfast.telemetry.ingest.commit import Committer
 from holdfast.telemetry.ingest.count import Counter
 from holdfast.telemetry.ingest.intake import Intake
@@ -56,7 +57,7 @@ def of(request: Request) -> Ingest:
 
 def start(settings: Settings, clock: Clock, database: Database, columns: Columns) -> Ingest:
     """Starts the threads of ingest, after making good what a crash left uncounted."""
-    policies = Policies(database)
+    policies = Policies(database, overrides=parse_overrides(settings.scope_overrides))
     prices = Prices(database)
     counter = Counter(columns, policies, prices.charge)
     folder = Path(settings.data)

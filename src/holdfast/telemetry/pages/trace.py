@@ -54,7 +54,13 @@ def one_trace(request: Request, caller: Reader, trace_id: str) -> HTMLResponse:
     """The page."""
     ingest(request).counter.wait(2.0)
     found = services(request)
-    view = traces.trace(found.columns, caller.ctx.workspace, trace_id, caller.reach[Scope.READ])
+    view = traces.trace(
+        found.columns,
+        caller.ctx.workspace,
+        trace_id,
+        caller.reach[Scope.READ],
+        ingest(request).policies.overrides,
+    )
     place = here(request)
     calls = {call["span_id"]: shown(call) for call in view.calls}
     owner = {span_id: call for call in calls.values() for span_id in call["observations"]}

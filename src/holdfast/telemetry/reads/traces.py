@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from holdfast.kernel.time import iso
 from holdfast.platform.access.model import Reach
 from holdfast.storage.columns import Columns
 from holdfast.telemetry.conventions.content import is_content
+from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.model import Facts
 from holdfast.telemetry.reads.shapes import call_json, instant
@@ -38,14 +39,20 @@ class TraceView:
     evaluations: list[dict[str, Any]]
 
 
-def trace(columns: Columns, workspace: str, trace_id: str, reach: Reach) -> TraceView:
+def trace(
+    columns: Columns,
+    workspace: str,
+    trace_id: str,
+    reach: Reach,
+    overrides: Mapping[str, ScopeOverride] | None = None,
+) -> TraceView:
     """One trace. Raises NotFound where the workspace has no such trace, or the caller may see nothing of it."""
     every = span_store.of_traces(columns, workspace, [trace_id])
     stored = [one for one in every if reach.covers(one.system, one.environment)]
     hidden = {one.span.span_id for one in every if not reach.covers(one.system, one.environment)}
     if not stored:
         raise NotFound("there is no such trace in this workspace")
-    views = [SpanView(one, read_facts(one.span)) for one in stored]
+    views = [SpanView(one, read_facts(one.span, overrides)) for one in stored]
     made = [
         call_json(row)
         for row in call_store.of_trace(columns, workspace, trace_id)
