@@ -86,7 +86,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Core:
         else:
             await api(scope, receive, send)
 
-    streams = audit_wiring.stream_configs(settings.audit_streams)
+    streams = audit_wiring.stream_configs(settings)
     audit_job = audit_wiring.open_job(services.database, settings.data / "keys", streams, clock)
     audit = (
         Job("sign checkpoints", 3, audit_job.sign_once),
@@ -134,34 +134,31 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
 
 
 class Clockwork:
-    """Runs jobs in one thread, each every so many seconds, until stopped."""
+    """Runs each job in a thread of its own, every so many seconds, until stopped: a slow one holds up no other."""
 
     def __init__(self, jobs: tuple[Job, ...]) -> None:
-        self._jobs = jobs
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=[job], name=job.name, daemon=True) for job in jobs
+        ]
 
     def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+        """Starts the threads."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Ends the thread after the job that runs."""
+        """Ends every thread after the turn that it is in."""
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join(timeout=20)
 
-    def _run(self) -> None:
-        due = [0.0] * len(self._jobs)
-        now = 0.0
-        while not self._stop.wait(0.5):
-            now += 0.5
-            for number, job in enumerate(self._jobs):
-                if now >= due[number]:
-                    due[number] = now + job.every_seconds
-                    try:
-                        job.run()
-                    except Exception:
-                        log.exception("the job %s failed; it is tried again", job.name)
+    def _run(self, job: Job) -> None:
+        while not self._stop.wait(job.every_seconds):
+            try:
+                job.run()
+            except Exception:
+                log.exception("the job %s failed; it is tried again", job.name)
 
 
 def listen(host: str, port: int) -> socket.socket:
