@@ -51,6 +51,8 @@ def serve(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
     def started(core: Core) -> None:
         print(f"holdfast: ready at {settings.base_url}", flush=True)
 
