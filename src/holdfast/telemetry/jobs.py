@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 from holdfast.platform.services import Services
@@ -25,9 +26,14 @@ class Retention:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._applied: dict[str, tuple[Rules, float]] = {}
+        self._one = threading.Lock()
 
     def apply(self) -> dict[str, dict[str, int]]:
         """Aligns every workspace whose rules changed or were not checked for an hour; rows changed, by table."""
+        with self._one:
+            return self._apply()
+
+    def _apply(self) -> dict[str, dict[str, int]]:
         with self._services.database.reading() as tx:
             now = {one.id: _rules(tx, one.id) for one in tenancy.all_workspaces(tx)}
         done: dict[str, dict[str, int]] = {}

@@ -66,6 +66,10 @@ class Policies:
         found = self.cache.get(workspace)
         return found.get(system) or found[""]
 
+    def asks_dlp(self, workspace: str) -> bool:
+        """Whether any policy of the workspace sends content to a company's own DLP."""
+        return any(policy.dlp_webhook for policy, _ in self.cache.get(workspace).values())
+
     def held(self, workspace: str, system: str, user: str, start_ns: int) -> bool:
         """Whether a legal hold covers a record, by what the record itself says."""
         return any(covers(hold, system, user, start_ns) for hold in self.holds.get(workspace))

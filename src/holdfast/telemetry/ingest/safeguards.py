@@ -71,7 +71,8 @@ class Safeguards:
 
     def apply(self, workspace: str, batch: Batch) -> None:
         """Changes a batch in place. May wait for a webhook, two seconds at most for each policy."""
-        self._redact(workspace, batch)
+        if self._policies.asks_dlp(workspace):
+            self._redact(workspace, batch)
         if self._policies.holds.get(workspace):
             self._hold(workspace, batch)
 
