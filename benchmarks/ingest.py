@@ -32,7 +32,7 @@ from benchmarks.recount import recount
 from benchmarks.sender import Sent, send, write
 
 ROOT = Path(__file__).resolve().parent.parent
-CONNECTIONS = 8
+CONNECTIONS = 32  # a fleet of senders: what waits together is committed together
 WARM_UP, AFTER = 50, 40  # requests before the measured load, and of the burst that ends with kill -9
 CALLS_PER_REQUEST = SPANS_PER_REQUEST // SPANS_PER_TRACE * CALLS_PER_TRACE
 SETTLE_SECONDS = 5.0
@@ -126,6 +126,7 @@ def measure_holdfast(work: Path, payload: Path, made: Payloads, start_ns: int) -
     lost = expected - refused * SPANS_PER_REQUEST - found["spans"]
     figures = {
         "sent_spans": spans,
+        "connections": CONNECTIONS,
         "durable_spans_per_second": round((spans - max(lost, 0)) / sent.seconds, 1),
         "counted_spans_per_second": round(spans / all_counted, 1),
         "cpu_ms_per_span": round(cpu * 1000 / spans, 4),

@@ -106,6 +106,7 @@ def _run(home: Path, work: Path, payload: Path, requests: int, spans_per_request
     return {
         "started_seconds": round(started, 1),
         "sent_spans": requests * spans_per_request,
+        "connections": CONNECTIONS,
         "acknowledged_spans": acknowledged,
         "recounted_spans": durable,
         "durable_spans_per_second": round(min(durable, acknowledged) / sent.seconds, 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -233,6 +234,8 @@ def _own_socket(path: Path) -> socket.socket:
 def run(settings: Settings, started: Callable[[Core], None], *, grpc_required: bool = False) -> None:
     """The core process: opens, serves until told to stop, closes in order."""
     core = build(settings)
+    gc.freeze()  # what is open stays open: the collector need not look at it again and again
+    gc.set_threshold(50_000, 20, 50)  # telemetry makes many objects and no circles
     try:
         uvicorn_loop = asyncio.Runner(loop_factory=_uvloop)
         with uvicorn_loop:

@@ -28,6 +28,10 @@ UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, st
 """What the driver raises where a value does not fit its column; nothing was stored then."""
 MIGRATIONS = Path(__file__).parent / "migrations" / "columns"
 READERS = 3
+WRITERS = 2
+"""One for what senders wait for, one for what is made of it, so that neither waits for the other."""
+LEAN = {"max_threads": 1, "max_insert_threads": 1, "input_format_parallel_parsing": 0}
+"""How the embedded engine inserts: in one thread. It would start several even for a few hundred rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Select:
 
 
 class Columns:
-    """The open store. Thread-safe: one writing connection, a few for reading, lent one at a time."""
+    """The open store. Thread-safe: a few connections for writing, a few for reading, lent one at a time."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -94,11 +98,14 @@ class Columns:
             )  # the driver hands blocks to the engine through a file: keep it at home
         self._writer: queue.Queue[Any] = queue.Queue()
         self._readers: queue.Queue[Any] = queue.Queue()
+        self._prepared: dict[tuple[int, str, tuple[str, ...]], Any] = {}
         try:
             self._writer.put(self._connect())
             for _ in range(READERS):
                 self._readers.put(self._connect())
             self._migrate()
+            for _ in range(1, WRITERS):
+                self._writer.put(self._connect())
         except ClickHouseError as error:
             raise Unavailable(f"the call store at {_hidden(url)} does not open: {error}") from error
 
@@ -138,7 +145,19 @@ class Columns:
         if not columns or not columns[0]:
             return
         with self._lent(self._writer) as client:
-            client.insert(table, columns, column_names=names, column_oriented=True)
+            key = (id(client), table, tuple(names))
+            context = self._prepared.pop(key, None)  # back only after a success: a failed one may hold rows
+            if (
+                context is None
+            ):  # asks the engine for the columns' types, which takes longer than a few rows do
+                settings = LEAN if self.embedded else None
+                context = client.create_insert_context(
+                    table, column_names=names, column_oriented=True, settings=settings
+                )
+            context.data = columns
+            client.insert(context=context)
+            context.data = None
+            self._prepared[key] = context
 
     def rows(self, workspace: str, query: Select) -> list[tuple[Any, ...]]:
         """The rows of a query in one workspace."""

@@ -34,6 +34,8 @@ log = logging.getLogger("holdfast.count")
 KEPT_TRACES = 20_000
 KEPT_SECONDS = 180.0
 MOST_WAITING = 200_000
+PACE_SECONDS = 0.25
+"""Commits that come faster than this are counted together, unless somebody waits: an insert of calls has a fixed price."""
 LOOK_BACK = timedelta(days=7)
 
 Price = Callable[[str, Facts, int], Charge]
@@ -87,6 +89,7 @@ class Counter:
         self._changed = threading.Condition()
         self._stopping = False
         self._hastened = False
+        self._wanted = False
         self._before_ns = (
             0  # spans that began earlier may belong to traces that are stored but not in the filter
         )
@@ -108,6 +111,9 @@ class Counter:
         """Waits until all that was committed before is counted. False where that took too long."""
         with self._changed:
             target = self._noted
+            if self._counted < target:
+                self._wanted = True
+                self._changed.notify_all()
             return self._changed.wait_for(lambda: self._counted >= target, timeout=seconds)
 
     def hasten(self) -> None:
@@ -131,6 +137,7 @@ class Counter:
         self._thread.join()
 
     def _run(self) -> None:
+        due = 0.0
         while True:
             with self._changed:
                 while not self._queue and not self._stopping:
@@ -138,6 +145,9 @@ class Counter:
                         self._forget()
                 if not self._queue:
                     return
+                self._changed.wait_for(self._at_once, timeout=due - time.monotonic())
+                due = time.monotonic() + PACE_SECONDS
+                self._wanted = False
                 taken, self._queue = self._queue, []
                 self._waiting_rows = 0
                 self._changed.notify_all()
@@ -146,6 +156,9 @@ class Counter:
             with self._changed:
                 self._counted = taken[-1][0]
                 self._changed.notify_all()
+
+    def _at_once(self) -> bool:
+        return self._wanted or self._stopping or self._hastened or self._waiting_rows > MOST_WAITING // 2
 
     def _count_until_done(self, taken: list[tuple[int, list[SpanRow]]]) -> bool:
         """True once counted; False where Holdfast stops before that can be done."""
