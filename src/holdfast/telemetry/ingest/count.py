@@ -11,9 +11,10 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -71,6 +72,11 @@ class SeenTraces:
                 seen = False
                 self._bits[byte] |= bit
         return seen
+
+    def add_all(self, probes: Sequence[np.ndarray[Any, np.dtype[np.uint32]]]) -> None:
+        """Notes many ids at once, given as their four probes (see `spans.trace_probes`)."""
+        for probe in probes:
+            np.bitwise_or.at(self._bits, probe >> 3, (1 << (probe & 7)).astype(np.uint8))
 
 
 class Counter:
@@ -296,8 +302,7 @@ class Counter:
     def _recover(self) -> None:
         """Resolves again whatever a crash may have left uncounted, and learns which traces are known."""
         since = datetime.now(UTC) - LOOK_BACK
-        for trace_id in spans.trace_ids_received_since(self._columns, since):
-            self._seen.add(trace_id)
+        self._seen.add_all(spans.trace_probes(self._columns, since))
         if spans.any_received_before(self._columns, since):
             self._before_ns = spans.nanoseconds(since)
         sequence = spans.last_sequence(self._columns)
