@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from demo.history.generate import spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from playwright.sync_api import Browser, Page, expect
 
-from demo.history.generate import spans
 from holdfast.commands import first_link
 from holdfast.platform.settings import Settings
 from running_core import CoreProcess, Workspace
