@@ -8,7 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -122,3 +125,11 @@ def json_body(*spans: Any, resource: Any = None) -> bytes:
     return json.dumps(
         {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "s"}, "spans": spans}]}]}
     ).encode()
+
+
+def partial(answer: Any) -> tuple[int, str]:
+    """(refused spans, message) of a 200 in protobuf."""
+    assert answer.status_code == 200, (answer.status_code, answer.content)
+    assert answer.headers["content-type"] == "application/x-protobuf"
+    said = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    return said.rejected_spans, said.error_message

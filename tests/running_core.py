@@ -23,6 +23,7 @@ from holdfast.platform.settings import Settings
 from stand import free_port
 
 PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
 PAUSE = threading.Event()  # never set: `PAUSE.wait(s)` lets another process go on
 
 

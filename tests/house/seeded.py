@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 HTTP = "tests/telemetry/test_ingest_http.py"
+SPANS = "tests/telemetry/test_ingest_spans.py"
 ONCE = "tests/telemetry/test_counted_once.py"
 COMMIT = "tests/telemetry/test_commit.py"
 EVENTS = "tests/telemetry/test_ingest_events.py"
@@ -91,8 +92,8 @@ DEFECTS = (
     Defect(
         "bodies have no limit",
         "telemetry/receiver/http.py",
-        "    if size > limit:\n        raise too_large(limit)\n    return size",
-        "    return min(size, limit)",
+        "        if received > limit:",
+        "        if received < 0:",
         f"{HTTP}::test_an_oversized_body_is_413",
     ),
     Defect(
@@ -100,14 +101,14 @@ DEFECTS = (
         "telemetry/rules/admission.py",
         "        if earlier is not span:",
         "        if earlier is None:",
-        f"{HTTP}::test_duplicate_ids_in_one_request",
+        f"{SPANS}::test_duplicate_ids_in_one_request",
     ),
     Defect(
         "one poisoned span costs the whole request",
         "telemetry/decode/protobuf.py",
         "        return _salvage(body)",
         '        raise Invalid("the body is not OTLP", where="body") from None',
-        f"{HTTP}::test_invalid_utf8_costs_only_the_span_that_has_it",
+        f"{SPANS}::test_invalid_utf8_costs_only_the_span_that_has_it",
     ),
     Defect(
         "a query forgets its workspace",
@@ -121,21 +122,21 @@ DEFECTS = (
         "telemetry/ingest/intake.py",
         "return Outcome(len(rejected),",
         "return Outcome(min(len(rejected), MOST_NAMED),",
-        f"{HTTP}::test_many_refused_are_all_counted_and_the_first_few_named",
+        f"{SPANS}::test_many_refused_are_all_counted_and_the_first_few_named",
     ),
     Defect(
         "large attributes are kept without a word",
         "telemetry/rules/admission.py",
         "            result.warnings.append(",
         "            _ = (",
-        f"{HTTP}::test_an_attribute_of_10_mb_is_left_out_and_said",
+        f"{SPANS}::test_an_attribute_of_10_mb_is_left_out_and_said",
     ),
     Defect(
         "clocks that are off are believed",
         "telemetry/rules/admission.py",
         "    if span.start_ns > limits.now_ns + limits.max_future_ns:",
         "    if span.start_ns > 2**63:",
-        f"{HTTP}::test_clocks_that_are_off",
+        f"{SPANS}::test_clocks_that_are_off",
     ),
     Defect(
         "a malformed resource is our fault",

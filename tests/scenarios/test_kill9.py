@@ -30,8 +30,8 @@ class Client(threading.Thread):
         self.workspace = workspace
         self.ended = threading.Event()
         self.acknowledged: dict[tuple[bytes, bytes], Span] = {}
+        self.known: list[Span] = []
         self.sent: set[tuple[bytes, bytes]] = set()
-        self.calls: dict[bytes, int] = {}  # by trace: how many calls its acknowledged spans make
         self.fault: str | None = None
 
     def _trace(self) -> list[Span]:
@@ -58,9 +58,10 @@ class Client(threading.Thread):
             while spans and not self.ended.is_set():
                 size = self.rng.randint(1, 40)
                 group, spans = spans[:size], spans[size:]
-                if self.acknowledged and self.rng.random() < 0.5:
-                    known = self.rng.sample(sorted(self.acknowledged), min(5, len(self.acknowledged)))
-                    group += [self.acknowledged[key] for key in known]
+                if self.known and self.rng.random() < 0.5:
+                    ids = {(one.trace_id, one.span_id) for one in group}
+                    again = self.rng.sample(self.known, min(5, len(self.known)))
+                    group += [one for one in again if (one.trace_id, one.span_id) not in ids]
                 self._until_acknowledged(group)
 
     def _until_acknowledged(self, group: list[Span]) -> None:
@@ -74,6 +75,8 @@ class Client(threading.Thread):
                 continue
             if answer.status_code == 200 and answer.content == b"":
                 self.acknowledged |= {(one.trace_id, one.span_id): one for one in group}
+                self.known += group
+                PAUSE.wait(0.01)
                 return
             if answer.status_code != 503:
                 self.fault = f"{answer.status_code} {answer.content!r}"
