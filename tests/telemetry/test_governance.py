@@ -160,7 +160,8 @@ def test_what_is_held_is_neither_erased_nor_expired(house: House) -> None:
     assert until(lambda: len(house.spans()) == 1)
     kept = house.spans()[0]
     assert kept["user"] == "held-person" and kept["content"] and kept["content_state"] == "captured"
-    assert [one["user"] for one in house.get("/api/v1/calls")["calls"]] == ["held-person"]
+    users = lambda: [one["user"] for one in house.get("/api/v1/calls")["calls"]]  # noqa: E731
+    assert until(lambda: users() == ["held-person"])
 
     assert house.post(f"/api/v1/holds/{hold['id']}/release")["released_at"]
     assert house.refused(f"/api/v1/holds/{hold['id']}/release")[0] == 409
