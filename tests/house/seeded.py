@@ -10,6 +10,8 @@ ONCE = "tests/telemetry/test_counted_once.py"
 COMMIT = "tests/telemetry/test_commit.py"
 EVENTS = "tests/telemetry/test_ingest_events.py"
 DECODERS = "tests/telemetry/test_decoders.py"
+DLP = "tests/telemetry/test_dlp.py"
+GOVERNANCE = "tests/telemetry/test_governance.py"
 
 
 @dataclass(frozen=True)
@@ -186,5 +188,47 @@ DEFECTS = (
         "MISSHAPEN = (ValueError, TypeError, AttributeError, ArithmeticError, LookupError)",
         "MISSHAPEN = (ValueError, LookupError)",
         f"{DECODERS}::test_json_with_a_part_replaced",
+    ),
+    Defect(
+        "content is stored unredacted when the company's DLP fails",
+        "telemetry/ingest/safeguards.py",
+        '                cell.put("", WITHHELD)',
+        "                pass",
+        f"{DLP}::test_a_failing_webhook_withholds_content",
+    ),
+    Defect(
+        "a DLP answer of another length is taken",
+        "telemetry/ingest/dlp.py",
+        "if len(made) != len(texts):",
+        "if not made:",
+        f"{DLP}::test_an_answer_not_as_agreed_withholds_content",
+    ),
+    Defect(
+        "an erased person comes back with a late span",
+        "telemetry/ingest/count.py",
+        "                self._traces.pop((workspace, trace_id), None)\n",
+        "",
+        f"{GOVERNANCE}::test_an_erased_person_is_nowhere_and_the_counts_stay",
+    ),
+    Defect(
+        "what is held is erased",
+        "telemetry/store/erasing.py",
+        "                if columns.rows(workspace, query)[0][0]:\n",
+        "                if columns.rows(workspace, query)[0][0] < 0:\n",
+        f"{GOVERNANCE}::test_what_is_held_is_neither_erased_nor_expired",
+    ),
+    Defect(
+        "a header opens the command line's own door",
+        "platform/access/guard.py",
+        "    if request.scope.get(LOCAL) is not True:\n",
+        '    if not request.headers.get("x-holdfast-workspace"):\n',
+        "tests/commands/test_export.py::test_the_local_door_is_shut_over_tcp",
+    ),
+    Defect(
+        "a backup is restored without looking",
+        "backups.py",
+        '        if found[name] != listed[name]["sha256"]:\n',
+        '        if found[name] != listed[name]["sha256"] and not name:\n',
+        "tests/commands/test_backup.py::test_a_tampered_backup_is_refused_by_name",
     ),
 )

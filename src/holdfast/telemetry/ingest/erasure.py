@@ -17,7 +17,7 @@ from holdfast.storage.sql import Database
 from holdfast.telemetry import actions
 from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.rules.erasing import Subject, scrubbed, stripped
-from holdfast.telemetry.store import control, erasing
+from holdfast.telemetry.store import control, erasing, retention
 from holdfast.telemetry.store.control import Erasure
 
 _JSON = ("attributes", "resource", "events", "links", "parameters")
@@ -62,6 +62,9 @@ def _refuse_held(
 ) -> None:
     with database.reading() as tx:
         holds = control.holds_of(tx, ctx.workspace, active=True)
+    for hold in holds:
+        if hold.user:  # a hold that was placed a moment ago
+            retention.note_held(columns, ctx.workspace, hold)
     found = erasing.holding(columns, ctx.workspace, holds, list(chosen.items()))
     if found is not None:
         raise Conflict(
