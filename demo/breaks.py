@@ -21,7 +21,7 @@ class Break:
 BREAKS: Mapping[str, Break] = MappingProxyType(
     {
         "lengthen-prompt": Break(
-            "Lengthen the prompt", "a preamble of about 230 tokens goes before each system prompt"
+            "Lengthen the prompt", "a preamble of 174 tokens goes before each system prompt"
         ),
         "model-parameters": Break(
             "Change model parameters", "temperature rises to 1.4 and the token limit doubles"

@@ -17,13 +17,16 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from holdfast import __version__
+from holdfast import __version__, backups, local
 from holdfast.kernel.time import Clock, utc_now
 from holdfast.platform.access import wiring as access_wiring
+from holdfast.platform.access.guard import LOCAL
 from holdfast.platform.audit import wiring as audit_wiring
 from holdfast.platform.frame import Frame
 from holdfast.platform.services import Job, Services
 from holdfast.platform.settings import Settings
+from holdfast.platform.tenancy import wiring as tenancy_wiring
+from holdfast.pricing import wiring as pricing_wiring
 from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
@@ -38,9 +41,6 @@ from holdfast.web.assets import Assets
 from holdfast.web.render import Renderer
 
 log = logging.getLogger("holdfast")
-
-LOCAL = "holdfast.local"
-"""Set in the ASGI scope of requests that came through the data folder's own socket: the machine's owner."""
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -67,6 +67,7 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
     os.umask(0o077)
     settings.data.mkdir(parents=True, exist_ok=True)
     columns = Columns(settings.columns)
+    backups.clear(settings.data)
     database = Database(settings.sql)
     migrate(database)
     return Services(settings, clock, database, columns)
@@ -86,7 +87,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Core:
         else:
             await api(scope, receive, send)
 
-    streams = audit_wiring.stream_configs(settings.audit_streams)
+    streams = audit_wiring.stream_configs(settings)
     audit_job = audit_wiring.open_job(services.database, settings.data / "keys", streams, clock)
     audit = (
         Job("sign checkpoints", 3, audit_job.sign_once),
@@ -125,40 +126,40 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
         """Both stores are open and answer."""
         return telemetry_wiring.ready(services)
 
-    access_wiring.install(api)
+    api.include_router(local.router)
+    access_wiring.install(api, frame, services)
+    tenancy_wiring.install(api)
+    pricing_wiring.install(api, frame)
     telemetry_wiring.install(api, frame, services)
     return api
 
 
 class Clockwork:
-    """Runs jobs in one thread, each every so many seconds, until stopped."""
+    """Runs each job in a thread of its own, every so many seconds, until stopped: a slow one holds up no other."""
 
     def __init__(self, jobs: tuple[Job, ...]) -> None:
-        self._jobs = jobs
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=[job], name=job.name, daemon=True) for job in jobs
+        ]
 
     def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
+        """Starts the threads."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Ends the thread after the job that runs."""
+        """Ends every thread after the turn that it is in."""
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join(timeout=20)
 
-    def _run(self) -> None:
-        due = [0.0] * len(self._jobs)
-        now = 0.0
-        while not self._stop.wait(0.5):
-            now += 0.5
-            for number, job in enumerate(self._jobs):
-                if now >= due[number]:
-                    due[number] = now + job.every_seconds
-                    try:
-                        job.run()
-                    except Exception:
-                        log.exception("the job %s failed; it is tried again", job.name)
+    def _run(self, job: Job) -> None:
+        while not self._stop.wait(job.every_seconds):
+            try:
+                job.run()
+            except Exception:
+                log.exception("the job %s failed; it is tried again", job.name)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -51,6 +51,8 @@ def serve(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
     def started(core: Core) -> None:
         print(f"holdfast: ready at {settings.base_url}", flush=True)
 
@@ -105,7 +107,10 @@ def member_link(
 @app.command()
 def export(
     out: Annotated[Path, typer.Option(help="File to write.")],
-    what: Annotated[Literal["calls"], typer.Option(help="What to export.")] = "calls",
+    what: Annotated[
+        Literal["calls", "spans", "metrics", "logs", "evaluations", "audit"],
+        typer.Option(help="What to export."),
+    ] = "calls",
     format: Annotated[Literal["csv", "jsonl", "parquet"], typer.Option(help="File format.")] = "parquet",
     workspace: Annotated[
         str, typer.Option(help="Workspace (short name); may be left out where there is one.")
@@ -113,9 +118,9 @@ def export(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Write data to a file in an open format; works while the server runs."""
-    from holdfast.commands import export_calls
+    from holdfast.commands import exporting
 
-    print(export_calls(_settings(data), workspace, format, out))
+    print(exporting.export(_settings(data), what, workspace, format, out))
 
 
 @audit_app.command("verify")
@@ -139,7 +144,7 @@ def audit_verify(
 @app.command()
 def doctor(data: Data = DEFAULT_DATA, port: Port = 8400) -> None:
     """Check this machine, the data folder, the stores and the ports; say how to mend what is wrong."""
-    from holdfast.commands import examine
+    from holdfast.commands.doctor import examine
 
     code, text = examine(_settings(data, port=port))
     print(text)
@@ -151,7 +156,7 @@ def backup(
     out: Annotated[Path, typer.Option(help="File to write (.tar).")], data: Data = DEFAULT_DATA
 ) -> None:
     """Write SQL, columns and keys as they are at one moment; works while the server runs."""
-    from holdfast.commands import write_backup
+    from holdfast.commands.backup import write_backup
 
     print(write_backup(_settings(data), out))
 
@@ -162,7 +167,7 @@ def restore(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Put a backup into an empty data folder."""
-    from holdfast.commands import read_backup
+    from holdfast.commands.backup import read_backup
 
     print(read_backup(_settings(data), source))
 

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from holdfast.commands import create_key, first_link
+from holdfast.commands import create_key, first_link, register_demo
 from holdfast.platform.settings import Settings
 
 READY_SECONDS = 120.0
@@ -157,6 +157,7 @@ def _start_demo(settings: Settings, processes: Processes, environment: dict[str,
     folder.mkdir(exist_ok=True)
     key_file = folder / "key"
     if not key_file.exists():
+        register_demo(settings)
         text = create_key(settings, "demo", "ingest", "Demo application")
         key_file.touch(mode=0o600)
         key_file.write_text(text)

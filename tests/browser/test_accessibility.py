@@ -74,6 +74,12 @@ def test_page_never_scrolls_sideways(chromium: Browser, site: str, path: str) ->
     for width in (320, 400, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{width} px"
+    page.set_viewport_size({"width": 400, "height": 800})
+    for menu in page.locator("details.menu").all():
+        menu.evaluate("menu => { menu.open = true }")
+        box = menu.locator(".menu-body").bounding_box()
+        assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 400
+        menu.evaluate("menu => { menu.open = false }")
     page.close()
 
 

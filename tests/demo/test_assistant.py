@@ -48,7 +48,7 @@ def test_a_leave_request_runs_the_tool_between_two_chats(world: Any) -> None:
     assert str(result["days_left"]) in world.wrote[0]
     assert spans[1].attributes["gen_ai.response.finish_reasons"] == ["tool_calls"]
     output = json.loads(spans[1].attributes["gen_ai.output.messages"])
-    assert output[0]["parts"][-1]["type"] == "tool_call"
+    assert "tool_call" in [part["type"] for part in output[0]["parts"]]
 
 
 def test_a_ticket_comes_back_as_json(world: Any) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -96,10 +94,8 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
     parent += f"subprocess.run([sys.executable, '-c', {child!r}, str(os.getpid())])"
     process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    number = int(process.stdout.readline())
+    assert int(process.stdout.readline()) > 0
     process.kill()
     process.wait(10)
-    assert process.stdout.read() == "ended\n"  # ends only when the child's end of the pipe is closed
+    assert process.stdout.read() == "ended\n"  # returns only when the child's end of the pipe is closed too
     process.stdout.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(number, signal.SIGKILL)

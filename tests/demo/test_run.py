@@ -15,7 +15,7 @@ import pytest
 
 from otlp_sink import Sink, free_port
 
-pytestmark = pytest.mark.demo
+pytestmark = [pytest.mark.demo, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -61,6 +61,7 @@ class Frame:
 
     renderer: Renderer
     places: list[Place] = field(default_factory=list)
+    sections: list[tuple[str, str, str]] = field(default_factory=list)  # of the settings: label, path, icon
     dimensions: Dimensions = lambda _: ([], [])
     workspaces: Callable[[Caller], list[tuple[str, str]]] = lambda caller: [
         (caller.workspace.slug, caller.workspace.name)
@@ -93,7 +94,9 @@ def time_range(place: Here, now: datetime) -> tuple[datetime, datetime]:
     return now - chosen, now
 
 
-def shell_of(request: Request, caller: Caller, banners: tuple[shell.Banner, ...] = ()) -> shell.Shell:
+def shell_of(
+    request: Request, caller: Caller, banners: tuple[shell.Banner, ...] = (), *, timeless: bool = False
+) -> shell.Shell:
     """The shell for a page in a workspace."""
     found, place = frame(request), here(request)
     base = f"/w/{caller.workspace.slug}"
@@ -127,7 +130,7 @@ def shell_of(request: Request, caller: Caller, banners: tuple[shell.Banner, ...]
     return shell.Shell(
         nav=groups,
         selectors=selectors,
-        time=shell.time_choice(place, iso(start), iso(end)),
+        time=None if timeless else shell.time_choice(place, iso(start), iso(end)),
         reader=reader,
         csrf_token=caller.csrf,
         home=f"{base}/calls",
@@ -146,13 +149,19 @@ def _item(place: Place, at: Here, base: str) -> shell.NavItem:
 
 
 def page(
-    request: Request, caller: Caller, template: str, *, banners: tuple[shell.Banner, ...] = (), **context: Any
+    request: Request,
+    caller: Caller,
+    template: str,
+    *,
+    banners: tuple[shell.Banner, ...] = (),
+    timeless: bool = False,
+    **context: Any,
 ) -> HTMLResponse:
-    """A whole page."""
+    """A whole page; a `timeless` one has no time range."""
     place = here(request)
     text = frame(request).renderer.render(
         template,
-        shell=shell_of(request, caller, banners),
+        shell=shell_of(request, caller, banners, timeless=timeless),
         here=place,
         base=f"/w/{caller.workspace.slug}",
         carry=CARRY,

@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     max_future_minutes: int = Field(
         60, description="Spans that begin further ahead are refused: the clock is off."
     )
+    scope_overrides: str = Field(
+        "{}",
+        description='How instrumentation scopes count tokens, JSON: {"my.scope": {"input_includes_cache": false}}.',
+    )
     queue_bytes: int = Field(
         256 << 20, description="Telemetry that waits for the disk; above this, senders get 503."
     )

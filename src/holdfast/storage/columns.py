@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import queue
 import struct
@@ -17,9 +18,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import clickhouse_connect
+import numpy as np
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
 
 from holdfast.kernel.errors import Conflict, Unavailable
+
+log = logging.getLogger("holdfast.storage")
 
 UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, struct.error)
 """What the driver raises where a value does not fit its column; nothing was stored then."""
@@ -122,11 +126,14 @@ class Columns:
         except DataError as error:
             raise ValueError(f"the call store cannot hold such a value: {str(error)[:200]}") from error
         except ClickHouseError as error:
+            log.error("the call store could not do this: %s", str(error)[:400])
             raise Unavailable(
-                f"the call store could not do this: {str(error)[:400]}", retry_after=5
+                "the call store could not do this; the log of the server says why", retry_after=5
             ) from error
         except OSError as error:
-            raise Unavailable(f"the call store could not be written: {error}", retry_after=30) from error
+            raise Unavailable(
+                f"the call store could not be written: {error.strerror or 'no reason given'}", retry_after=30
+            ) from error
         finally:
             pool.put(client)
 
@@ -173,10 +180,31 @@ class Columns:
             parameters = {**query.params, "workspace": workspace}
             return bytes(client.raw_query(query.sql(), parameters=parameters, fmt=format_name))
 
+    def write_file(self, workspace: str, query: Select, path: Path, format_name: str) -> None:
+        """Writes the result to a new file in one of the engine's output formats; however large, memory stays small."""
+        parameters = {**query.params, "workspace": workspace}
+        with self._lent(self._readers) as client:
+            if self.embedded:
+                quoted = str(path).replace("\\", "\\\\").replace("'", "\\'")
+                client.command(
+                    f"{query.sql()} INTO OUTFILE '{quoted}' FORMAT {format_name}", parameters=parameters
+                )
+                return
+            with path.open("xb") as file:
+                stream = client.raw_stream(query.sql(), parameters=parameters, fmt=format_name)
+                while chunk := stream.read(1 << 20):
+                    file.write(chunk)
+
     def everywhere(self, sql: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """A query over all workspaces, for Holdfast's own upkeep (recovery, retention); never behind a request."""
         with self._lent(self._readers) as client:
             return list(client.query(sql, parameters=params or {}).result_rows)
+
+    def arrays(self, sql: str, params: dict[str, Any] | None = None) -> list[np.ndarray[Any, Any]]:
+        """Like `everywhere` for many numbers: each column as an array."""
+        with self._lent(self._readers) as client:
+            found = client.query_np(sql, parameters=params or {})
+        return [found[name] for name in found.dtype.names] if found.dtype.names else list(found.T)
 
     def change(self, workspace: str, statement: str, params: dict[str, Any]) -> None:
         """A mutation of one workspace's rows: `ALTER TABLE … UPDATE|DELETE … WHERE workspace = {workspace:String} AND …`.
@@ -189,6 +217,13 @@ class Columns:
             client.command(
                 f"{statement} SETTINGS mutations_sync = 2", parameters={**params, "workspace": workspace}
             )
+
+    def fill(self, workspace: str, statement: str, params: dict[str, Any]) -> None:
+        """`INSERT INTO … SELECT … WHERE workspace = {workspace:String} …` within one workspace. Its text is not kept."""
+        if "workspace = {workspace:String}" not in statement:
+            raise ValueError("a change names its workspace")
+        with self._lent(self._writer) as client:
+            client.command(statement, parameters={**params, "workspace": workspace})
 
     def upkeep(self, sql: str) -> None:
         """A statement over whole tables, for Holdfast's own upkeep (backup, optimise); never behind a request."""

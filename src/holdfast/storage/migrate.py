@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from holdfast.storage.sql import Database
 
@@ -25,3 +26,10 @@ def migrate(database: Database) -> None:
         settings.attributes["connection"] = connection
         command.upgrade(settings, "head")
         connection.commit()
+
+
+def revisions() -> list[str]:
+    """Every migration that this version knows, the newest first."""
+    made = Config()
+    made.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return [one.revision for one in ScriptDirectory.from_config(made).walk_revisions()]

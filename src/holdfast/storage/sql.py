@@ -5,9 +5,10 @@ Rooms declare their tables on `metadata` in their `store.py`. Dialect difference
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 
-from holdfast.kernel.errors import Conflict, Unavailable
+from holdfast.kernel.errors import Conflict, Invalid, Unavailable
 
 metadata = sa.MetaData(
     naming_convention={
@@ -62,13 +63,15 @@ class Transaction:
     def execute(
         self, statement: sa.Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> sa.CursorResult[Any]:
-        """Runs a statement. Raises Conflict where a unique rule or a foreign key forbids it."""
+        """Runs a statement. Raises Conflict where a rule of the table forbids it, Invalid for what it cannot hold."""
         try:
             if rows is None:
                 return self._connection.execute(statement)
             return self._connection.execute(statement, list(rows))
         except sa.exc.IntegrityError as error:
             raise Conflict("this conflicts with something that is already there") from error
+        except sa.exc.DataError as error:
+            raise Invalid("this holds a character or a number that cannot be stored") from error
 
     def select(self, table: sa.Table, workspace: str) -> sa.Select[Any]:
         """`SELECT *` of a table, already limited to one workspace: a forgotten filter finds nothing of another's."""
@@ -148,6 +151,12 @@ class Database:
             return tx.execute(sa.text("SELECT 1")).scalar() == 1
         return False
 
+    def settle(self) -> None:
+        """SQLite: moves the write-ahead log into the file and empties it, so that what was deleted is nowhere."""
+        if self.path is not None:
+            with self._writer, closing(sqlite3.connect(self.path, timeout=30)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Gives all connections back."""
         self.engine.dispose()
@@ -156,7 +165,13 @@ class Database:
 def _configure_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event says BEGIN itself
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "secure_delete=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 from holdfast.kernel.context import Context
-from holdfast.kernel.errors import Invalid, NotFound
+from holdfast.kernel.errors import Conflict, Invalid, NotFound
 from holdfast.kernel.ids import new_id
+from holdfast.kernel.time import iso
+from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.audit import actions as audit
 from holdfast.storage.sql import Transaction
+from holdfast.telemetry.rules.erasing import ERASED, Subject
+from holdfast.telemetry.rules.holds import Hold
 from holdfast.telemetry.store import control
-from holdfast.telemetry.store.control import SavedView
+from holdfast.telemetry.store.control import Erasure, SavedView
 
 
 def open_content(ctx: Context, tx: Transaction, trace_id: str) -> None:
@@ -21,26 +28,104 @@ def export_calls(ctx: Context, tx: Transaction, format_name: str) -> None:
     audit.record(ctx, tx, action="calls.exported", subject="calls", details={"format": format_name})
 
 
-def save_view(ctx: Context, tx: Transaction, page: str, name: str, query: str) -> None:
-    """Keeps a page's query under a name, in place of an earlier one of that name. Raises Invalid."""
+def save_view(by: Caller, tx: Transaction, page: str, name: str, query: str) -> None:
+    """Keeps a page's query under a name, in place of an earlier one of that name.
+
+    Raises Invalid, and Conflict where the earlier one is another's that the caller may not see.
+    """
+    ctx = by.ctx
     if not name.strip() or len(name) > 80:
         raise Invalid("a view needs a name of at most 80 characters", where="name")
     if len(query) > 4000:
         raise Invalid("this query is too long to be kept", where="query")
     view = SavedView(new_id("view"), ctx.workspace, page, name.strip(), query, ctx.actor.id, ctx.now)
+    if not by.reach[Scope.READ].everywhere and any(
+        one.name == view.name and one.created_by != ctx.actor.id
+        for one in control.views_of(tx, ctx.workspace, page)
+    ):
+        raise Conflict("somebody else has a view of this name; choose another", where="name")
     control.put_view(tx, view)
     audit.record(
         ctx, tx, action="view.saved", subject=f"view:{page}", details={"name": view.name, "query": query}
     )
 
 
-def delete_view(ctx: Context, tx: Transaction, view: str) -> None:
-    """Forgets a saved view. Raises NotFound."""
-    if not control.delete_view(tx, ctx.workspace, view):
+def delete_view(by: Caller, tx: Transaction, view: str) -> None:
+    """Forgets a saved view; one's own, for who may not read the whole workspace. Raises NotFound."""
+    owner = None if by.reach[Scope.READ].everywhere else by.ctx.actor.id
+    if not control.delete_view(tx, by.ctx.workspace, view, owner):
         raise NotFound("there is no such saved view")
-    audit.record(ctx, tx, action="view.deleted", subject=view)
+    audit.record(by.ctx, tx, action="view.deleted", subject=view)
 
 
 def flip_demo(ctx: Context, tx: Transaction, fault: str, state: str) -> None:
     """Records that somebody broke or mended the demo on purpose."""
     audit.record(ctx, tx, action=f"demo.{state}", subject=f"demo:{fault}")
+
+
+def export(ctx: Context, tx: Transaction, what: str, format_name: str, *, content: bool) -> None:
+    """Records that all rows of a kind were exported, and whether captured content went with them."""
+    audit.record(
+        ctx, tx, action=f"{what}.exported", subject=what, details={"format": format_name, "content": content}
+    )
+
+
+def place_hold(
+    ctx: Context, tx: Transaction, reason: str, system: str, user: str, from_at: datetime, to_at: datetime
+) -> Hold:
+    """Puts records under a legal hold: neither retention nor erasure touches them. Empty system or user: all.
+
+    Stored records are marked within the minute. Raises Invalid.
+    """
+    if not reason.strip() or len(reason) > 2000:
+        raise Invalid("a hold needs a reason of at most 2000 characters", where="reason")
+    if len(system) > 200 or len(user) > 400:
+        raise Invalid("a system has at most 200 characters, a user 400", where="system")
+    if not from_at < to_at:
+        raise Invalid("a hold ends after it begins", where="to")
+    hold = Hold(new_id("hold"), ctx.workspace, reason.strip(), system, user, from_at, to_at, ctx.now)
+    control.add_hold(tx, hold)
+    details = {"reason": hold.reason, "system": system, "from": iso(from_at), "to": iso(to_at)}
+    audit.record(
+        ctx, tx, action="hold.placed", subject=hold.id, details={**details, "of_one_user": bool(user)}
+    )
+    return hold
+
+
+def release_hold(ctx: Context, tx: Transaction, hold: str) -> Hold:
+    """Ends a hold; what no other hold covers expires by the data policy again. Raises NotFound, Conflict."""
+    found = next((one for one in control.holds_of(tx, ctx.workspace, active=False) if one.id == hold), None)
+    if found is None:
+        raise NotFound("there is no such hold")
+    if not control.release(tx, ctx.workspace, hold, ctx.now):
+        raise Conflict("this hold is released already")
+    audit.record(ctx, tx, action="hold.released", subject=hold, details={"reason": found.reason})
+    return replace(found, released_at=ctx.now)
+
+
+def begin_erasure(ctx: Context, tx: Transaction, erasure: Erasure) -> None:
+    """Records that a person is being erased, who is named by a salted hash alone."""
+    control.put_erasure(tx, erasure)
+    audit.record(
+        ctx, tx, action="person.erasing", subject=erasure.id, details={"person": erasure.subject_hash}
+    )
+
+
+def finish_erasure(ctx: Context, tx: Transaction, erasure: Erasure, subject: Subject) -> Erasure:
+    """Erases the person from the control store, and records what was erased everywhere, by counts."""
+    views = control.delete_views_naming(tx, ctx.workspace, _texts(subject)) if subject.telling else 0
+    control.blank_holds_of(tx, ctx.workspace, subject.text, ERASED)
+    entries = set(audit.erase_about(ctx, tx, subject.text))
+    if subject.telling:
+        entries |= set(audit.erase_mentions(ctx, tx, _texts(subject)))
+    counts = {**erasure.counts, "saved_views": views, "audit_entries": len(entries)}
+    done = replace(erasure, done_at=ctx.now, counts=counts)
+    control.put_erasure(tx, done)
+    details = {"person": done.subject_hash, "counts": counts}
+    audit.record(ctx, tx, action="person.erased", subject=done.id, details=details)
+    return done
+
+
+def _texts(subject: Subject) -> tuple[str, ...]:
+    lowered = (form.lower() for form in subject.forms)
+    return tuple(dict.fromkeys((*subject.forms, *lowered)))

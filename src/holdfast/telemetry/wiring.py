@@ -10,9 +10,11 @@ from holdfast.kernel.errors import Unavailable
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
-from holdfast.telemetry import api
+from holdfast.telemetry.api import calls as calls_api
+from holdfast.telemetry.api import exports, governance
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
+from holdfast.telemetry.jobs import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.pages import calls, demo, trace
 from holdfast.telemetry.reads import calls as reads
 
@@ -21,7 +23,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
-    app.include_router(api.router)
+    for door in (calls_api, exports, governance):
+        app.include_router(door.router)
     for pages in (calls, trace, demo):
         app.include_router(pages.router)
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
@@ -31,29 +34,28 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
             "Workspace", "Demo", "demo", "power", "d", exists=lambda slug: slug == "demo" and port.is_file()
         )
     )
-    seen: Fresh[str, tuple[list[str], list[str]]] = Fresh(lambda workspace: _seen(services, workspace), 10.0)
+    seen: Fresh[str, list[tuple[str, str]]] = Fresh(
+        lambda workspace: reads.places(services.columns, workspace), 10.0
+    )
 
     def dimensions(caller: Caller) -> tuple[list[str], list[str]]:
-        reach = caller.reach[Scope.READ]
-        systems, environments = seen.get(caller.ctx.workspace)
-        return (
-            [one for one in systems if any(s in ("", one) for s, _ in reach.pairs)],
-            [one for one in environments if any(e in ("", one) for _, e in reach.pairs)],
-        )
+        reach = caller.reach.get(Scope.READ)
+        if reach is None:
+            return [], []
+        found = [place for place in seen.get(caller.ctx.workspace) if reach.covers(*place)]
+        systems, environments = {system for system, _ in found}, {environment for _, environment in found}
+        return sorted(systems - {""}), sorted(environments - {""})
 
     frame.dimensions = dimensions
 
 
-def _seen(services: Services, workspace: str) -> tuple[list[str], list[str]]:
-    return (
-        reads.dimension_values(services.columns, workspace, "system"),
-        reads.dimension_values(services.columns, workspace, "environment"),
-    )
-
-
-def jobs(_services: Services, _ingest: Ingest) -> tuple[Job, ...]:
+def jobs(services: Services, _ingest: Ingest) -> tuple[Job, ...]:
     """The room's jobs."""
-    return ()
+    kept = Retention(services)
+    return (
+        Job("apply retention", 15, kept.apply),
+        Job("remove what has expired", EXPIRE_SECONDS, kept.expire),
+    )
 
 
 def ready(services: Services) -> dict[str, str]:

@@ -269,7 +269,8 @@ def test_a_fork_is_neither_signed_nor_unseen(log: Log) -> None:
 
 
 def test_a_fork_of_the_same_size_is_not_taken_for_the_same(log: Log) -> None:
-    rewind(log, 7)
+    run(log, E.delete().where(E.c.workspace == "ws_test", E.c.position >= 7))
+    mend(log)
     log.add(3, forked=True)
     assert "changed or forked" in log.job().sign_once().refused[0].what
 

@@ -29,6 +29,8 @@ COOKIE = "holdfast_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 SIGN_IN_PATH = "/sign-in"
 NO_WORKSPACE = "there is no such workspace"
+LOCAL = "holdfast.local"
+"""Set in the ASGI scope of requests that came through the data folder's own socket: the machine's owner."""
 
 
 class ProblemBody(BaseModel):
@@ -114,6 +116,8 @@ def identified(request: Request, csrf: str = "") -> Caller:
     The workspace of a key is its own; a member names it in the path or as `workspace=` (its short name).
     """
     text = key_text(request)
+    if text is None and (owner := local_caller(request)) is not None:
+        return owner
     slug = request.path_params.get("workspace") or request.query_params.get("workspace") or ""
     if text is not None:
         found = by_key(services(request), text)
@@ -126,6 +130,20 @@ def identified(request: Request, csrf: str = "") -> Caller:
     ctx = Context(workspace.id, trail.actor(who.member), services(request).clock())
     here = [grant for grant in who.grants if grant.workspace == workspace.id]
     return Caller(ctx, workspace, rules.reach(here), who.session.csrf, who.member.email)
+
+
+def local_caller(request: Request) -> Caller | None:
+    """The command line, which holds every permission: for what came through the data folder's own socket alone.
+
+    The server sets the mark on that socket's connections itself; nothing that a client sends can. The header
+    x-holdfast-workspace names the workspace. None for all other requests. Raises NotFound.
+    """
+    if request.scope.get(LOCAL) is not True:
+        return None
+    with services(request).database.reading() as tx:
+        workspace = tenancy.workspace_by_slug(tx, request.headers.get("x-holdfast-workspace", ""))
+    ctx = Context(workspace.id, Actor("cli", "cli", "Command line"), services(request).clock())
+    return Caller(ctx, workspace, {scope: EVERYWHERE for scope in Scope})
 
 
 def key_text(request: Request) -> str | None:

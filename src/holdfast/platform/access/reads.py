@@ -55,6 +55,11 @@ def members(tx: Transaction, workspace: str) -> list[tuple[Member, list[Grant]]]
     return [(member, grants[member.id]) for member in member_store.members_of(tx, workspace)]
 
 
+def workspaces_of(tx: Transaction, member_id: str) -> set[str]:
+    """The ids of the workspaces where a member has a grant; none for whoever is no member."""
+    return {grant.workspace for grant in member_store.grants_of_member(tx, member_id)}
+
+
 def member(tx: Transaction, workspace: str, member_id: str) -> tuple[Member, list[Grant]]:
     """One member with the grants in this workspace. Raises NotFound where there is none here."""
     found = next((one for one in members(tx, workspace) if one[0].id == member_id), None)

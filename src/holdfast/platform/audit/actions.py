@@ -121,6 +121,14 @@ def erase_about(ctx: Context, tx: Transaction, name: str) -> list[int]:
     return found
 
 
+def erase_mentions(ctx: Context, tx: Transaction, texts: Sequence[str]) -> list[int]:
+    """Erases every entry that says any of these texts anywhere, such as an e-mail address; returns their indexes."""
+    found = store.indexes_mentioning(tx, ctx.workspace, texts)
+    for index in found:
+        erase(ctx, tx, index)
+    return found
+
+
 def sign_checkpoints(tx: Transaction, signer: Signer, memory: SignedMemory, at: datetime) -> Signing:
     """Signs the present head of every log that grew since it was signed last.
 

@@ -163,7 +163,7 @@ class StreamConfig:
     """One place outside that receives the log. Which fields count depends on `kind`.
 
     file: `path`. syslog: `host`, `port`, `ca` and, for mutual TLS, `cert` and `key` (files).
-    otlp: `endpoint` (…/v1/logs), `headers`, `ca`, `cert`, `key`.
+    otlp: `endpoint` (…/v1/logs), `headers`, `ca`, `cert`, `key`, `proxy`.
     """
 
     name: str
@@ -175,5 +175,6 @@ class StreamConfig:
     cert: str | None = None
     key: str | None = None
     endpoint: str | None = None
+    proxy: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 10.0

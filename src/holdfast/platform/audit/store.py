@@ -192,6 +192,14 @@ def indexes_about(tx: Transaction, workspace: str, name: str) -> list[int]:
     return list(tx.execute(statement.order_by(c.position)).scalars())
 
 
+def indexes_mentioning(tx: Transaction, workspace: str, texts: Sequence[str]) -> list[int]:
+    """The indexes of entries that say any of these texts anywhere, in order."""
+    c = audit_entries.c
+    said = [c.record.contains(text, autoescape=True) for text in texts]
+    statement = sa.select(c.position).where(c.workspace == workspace, sa.or_(*said))
+    return list(tx.execute(statement.order_by(c.position)).scalars())
+
+
 def trees(tx: Transaction) -> list[Tree]:
     """The state of every tree, by workspace."""
     rows = tx.execute(sa.select(audit_trees).order_by(audit_trees.c.workspace))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-
-import msgspec
 
 from holdfast.kernel.errors import Invalid
 from holdfast.kernel.time import Clock
@@ -14,7 +13,8 @@ from holdfast.platform.audit.jobs import AuditJob
 from holdfast.platform.audit.keys import MemoryFile, open_signer, published_vkey
 from holdfast.platform.audit.model import StreamConfig
 from holdfast.platform.audit.rules.exports import read_line
-from holdfast.platform.audit.streams.shelf import open_stream
+from holdfast.platform.audit.streams.shelf import open_stream, read_configs
+from holdfast.platform.settings import Settings
 from holdfast.storage.sql import Database
 
 
@@ -61,11 +61,22 @@ def verify_file_command(path: Path, vkeys: Sequence[str]) -> tuple[int, str]:
     return (0 if report.ok else 1), report.describe()
 
 
-def stream_configs(text: str) -> tuple[StreamConfig, ...]:
-    """The streams that the setting HOLDFAST_AUDIT_STREAMS lists, as JSON. Raises Invalid."""
+def stream_configs(settings: Settings) -> tuple[StreamConfig, ...]:
+    """The streams that HOLDFAST_AUDIT_STREAMS lists, as JSON; what one leaves open is as for every outbound connection.
+
+    Raises Invalid.
+    """
     try:
-        return tuple(msgspec.convert(msgspec.json.decode(text), list[StreamConfig]))
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise Invalid(
-            f"HOLDFAST_AUDIT_STREAMS is not a JSON list of streams: {error}", where="audit_streams"
-        ) from error
+        listed = json.loads(settings.audit_streams)
+    except ValueError as error:
+        raise Invalid(f"HOLDFAST_AUDIT_STREAMS is not JSON: {error}", where="audit_streams") from error
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise Invalid("HOLDFAST_AUDIT_STREAMS is not a JSON list of objects", where="audit_streams")
+    shared = {
+        "ca": settings.ca_bundle,
+        "cert": settings.client_cert,
+        "key": settings.client_key,
+        "proxy": settings.proxy or None,
+    }
+    common = {name: str(value) for name, value in shared.items() if value is not None}
+    return read_configs([one if one.get("kind") == "file" else {**common, **one} for one in listed])

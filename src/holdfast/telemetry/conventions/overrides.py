@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
+from holdfast.kernel.errors import Invalid
 from holdfast.telemetry.conventions.convention import ScopeOverride
 
 BY_SCOPE: Final[Mapping[str, ScopeOverride]] = {
@@ -29,3 +31,25 @@ def override_for(scope: str, overrides: Mapping[str, ScopeOverride] | None) -> S
                 return found
             name = name.rpartition(".")[0]
     return None
+
+
+def parse_overrides(text: str) -> dict[str, ScopeOverride]:
+    """Overrides from JSON: `{"my.scope": {"input_includes_cache": false}}`. Raises Invalid that names the fault."""
+    where = "scope_overrides"
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise Invalid(f"HOLDFAST_SCOPE_OVERRIDES is not JSON: {error}", where=where) from error
+    if not isinstance(given, dict):
+        raise Invalid("HOLDFAST_SCOPE_OVERRIDES is not a JSON object of scopes", where=where)
+    known = {"input_includes_cache", "output_includes_reasoning"}
+    for scope, fields in given.items():
+        if (
+            not isinstance(fields, dict)
+            or fields.keys() - known
+            or {type(v) for v in fields.values()} - {bool}
+        ):
+            raise Invalid(
+                f"the override of {scope!r} holds {' and '.join(sorted(known))}, true or false", where=where
+            )
+    return {scope: ScopeOverride(**fields) for scope, fields in given.items()}

@@ -19,6 +19,9 @@ from holdfast.telemetry.model import Attributes, Rejected, Span, SpanEvent
 MOST_FIELDS = 2_000_000
 """Fields of one message that the slow way through a broken request looks at."""
 
+MOST_GROUPS = 50_000
+"""Resources and scopes of one request."""
+
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 STATUSES = ("unset", "ok", "error")
 
@@ -98,6 +101,11 @@ def traces(body: bytes) -> tuple[list[Span], list[Rejected]]:
 def spans_of(request: Any) -> list[Span]:
     """The spans of a parsed request."""
     found: list[Span] = []
+    groups = sum(
+        len(resource_spans.scope_spans) or 1 for resource_spans in request.resource_spans[: MOST_GROUPS + 1]
+    )
+    if groups > MOST_GROUPS:
+        raise Invalid(f"more than {MOST_GROUPS} resources and scopes in one request", where="resourceSpans")
     for resource_spans in request.resource_spans:
         resource = attributes(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:

@@ -10,8 +10,9 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,7 +71,11 @@ class Committer:
         self._waiting: Group = []
         self._reserved = 0
         self._inside = 0  # requests between reserve and release
-        self._wake = threading.Condition()
+        lock = threading.Lock()
+        self._wake = threading.Condition(lock)
+        self._quiet = threading.Condition(lock)
+        self._idle = False
+        self._paused = False
         self._stopping = False
         self._disk_checked = 0.0
         self._disk_free = 0
@@ -121,6 +126,28 @@ class Committer:
         """The number of the last commit."""
         return self._sequence
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is written while the block lasts; requests are still taken, and wait. One block at a time."""
+        with self._quiet:
+            self._quiet.wait_for(lambda: not self._paused)
+            self._paused = True
+            self._quiet.wait_for(lambda: self._idle)
+        try:
+            yield
+        finally:
+            with self._quiet:
+                self._paused = False
+                self._quiet.notify_all()
+                self._wake.notify()
+
+    def claim(self) -> int:
+        """A commit number of one's own, higher than all before. Only while paused."""
+        if not self._paused:
+            raise RuntimeError("a commit number is claimed while the committer is paused")
+        self._sequence = max(self._sequence + 1, time.time_ns())
+        return self._sequence
+
     def stop(self) -> None:
         """Writes what waits, then ends the thread."""
         with self._wake:
@@ -130,10 +157,13 @@ class Committer:
 
     def _take(self) -> Group | None:
         with self._wake:
-            while not self._waiting:
-                if self._stopping:
+            self._idle = True
+            self._quiet.notify_all()
+            while not self._waiting or self._paused:
+                if self._stopping and not self._waiting:
                     return None
                 self._wake.wait()
+            self._idle = False
             self._wake.wait_for(self._gathered, timeout=GATHER_SECONDS)
             taken, rows = 0, 0
             for batch, _ in self._waiting:

@@ -11,9 +11,10 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Call, Facts, Kind, Observation, Span
+from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.rules.merge import Group, resolve
 from holdfast.telemetry.store import calls, spans
 from holdfast.telemetry.store.calls import CallRow
@@ -70,6 +72,11 @@ class SeenTraces:
                 seen = False
                 self._bits[byte] |= bit
         return seen
+
+    def add_all(self, probes: Sequence[np.ndarray[Any, np.dtype[np.uint32]]]) -> None:
+        """Notes many ids at once, given as their four probes (see `spans.trace_probes`)."""
+        for probe in probes:
+            np.bitwise_or.at(self._bits, probe >> 3, (1 << (probe & 7)).astype(np.uint8))
 
 
 class Counter:
@@ -120,6 +127,13 @@ class Counter:
         with self._changed:
             self._hastened = True
             self._changed.notify_all()
+
+    def forget(self, workspace: str, trace_ids: Iterable[str]) -> None:
+        """Drops what is held of some traces; a later span finds them in the store. Only while ingest is paused."""
+        with self._changed:
+            for trace_id in trace_ids:
+                self._traces.pop((workspace, trace_id), None)
+                self._seen.add(trace_id)
 
     def stop(self) -> None:
         """Counts what waits, then ends the thread."""
@@ -200,7 +214,7 @@ class Counter:
                 for stored in spans.of_traces(self._columns, workspace, some):
                     trace = touched[(workspace, stored.span.trace_id)]
                     try:
-                        facts = read_facts(stored.span)
+                        facts = read_facts(stored.span, self._policies.overrides)
                     except Exception:
                         log.exception("a stored span of trace %s cannot be read", stored.span.trace_id)
                         continue
@@ -272,7 +286,9 @@ class Counter:
 
     def _row(self, workspace: str, call: Call, received: datetime, *, deleted: bool) -> CallRow:
         policy, _ = self._policies.of(workspace, call.facts.system or "")
-        expires = min(call.start_ns // 1_000_000_000 + policy.call_days * 86_400, 2**32 - 1)
+        expires = min(call.start_ns // 1_000_000_000 + policy.call_days * 86_400, FAR)
+        if self._policies.held(workspace, call.facts.system or "", call.facts.user or "", call.start_ns):
+            expires = FAR
         return CallRow(workspace, call, deleted, received, datetime.fromtimestamp(expires, UTC))
 
     def _forget(self) -> None:
@@ -286,8 +302,7 @@ class Counter:
     def _recover(self) -> None:
         """Resolves again whatever a crash may have left uncounted, and learns which traces are known."""
         since = datetime.now(UTC) - LOOK_BACK
-        for trace_id in spans.trace_ids_received_since(self._columns, since):
-            self._seen.add(trace_id)
+        self._seen.add_all(spans.trace_probes(self._columns, since))
         if spans.any_received_before(self._columns, since):
             self._before_ns = spans.nanoseconds(since)
         sequence = spans.last_sequence(self._columns)

@@ -15,6 +15,7 @@ from holdfast.telemetry.ingest import prepare
 from holdfast.telemetry.ingest.commit import Batch, Committer
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prepare_events import log_rows, metric_rows
+from holdfast.telemetry.ingest.safeguards import Safeguards
 from holdfast.telemetry.model import Rejected, Span
 from holdfast.telemetry.rules.admission import Limits, admit, bearable
 
@@ -38,6 +39,7 @@ class Intake:
         self._policies = policies
         self._settings = settings
         self._clock = clock
+        self._safeguards = Safeguards(policies, settings)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="ingest-prepare")
 
     @property
@@ -56,7 +58,7 @@ class Intake:
     async def accept(self, workspace: str, signal: str, body: bytes, *, is_json: bool) -> Outcome:
         """Stores one request of `traces`, `metrics` or `logs`. Raises Invalid, Unavailable."""
         loop = asyncio.get_running_loop()
-        prepared = await loop.run_in_executor(self._pool, self._prepare, workspace, signal, body, is_json)
+        prepared = await loop.run_in_executor(self._pool, self._guarded, workspace, signal, body, is_json)
         batch, rejected, warnings = prepared
         refused = await asyncio.wrap_future(self._committer.submit(batch))
         return outcome([*rejected, *refused], warnings)
@@ -64,6 +66,14 @@ class Intake:
     def stop(self) -> None:
         """Ends the threads that prepare."""
         self._pool.shutdown()
+        self._safeguards.close()
+
+    def _guarded(
+        self, workspace: str, signal: str, body: bytes, is_json: bool
+    ) -> tuple[Batch, Sequence[Rejected], Sequence[str]]:
+        batch, rejected, warnings = self._prepare(workspace, signal, body, is_json)
+        self._safeguards.apply(workspace, batch)
+        return batch, rejected, warnings
 
     def _prepare(
         self, workspace: str, signal: str, body: bytes, is_json: bool

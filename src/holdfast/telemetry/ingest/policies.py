@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Generic, TypeVar
 
 from holdfast.platform.tenancy import reads as tenancy
 from holdfast.platform.tenancy.model import DataPolicy
 from holdfast.storage.sql import Database
+from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.rules.capture import CapturePlan
+from holdfast.telemetry.rules.holds import Hold, covers
+from holdfast.telemetry.store import control
 from holdfast.text.detectors import redact
 
 K = TypeVar("K")
@@ -50,14 +53,30 @@ class Fresh(Generic[K, V]):
 class Policies:
     """What may be captured and how long it is kept, by workspace and system."""
 
-    def __init__(self, database: Database, seconds: float = 2.0) -> None:
+    def __init__(
+        self, database: Database, seconds: float = 2.0, overrides: Mapping[str, ScopeOverride] | None = None
+    ) -> None:
         self._database = database
+        self.overrides = overrides or {}  # how instrumentation scopes count tokens
         self.cache: Fresh[str, dict[str, tuple[DataPolicy, CapturePlan]]] = Fresh(self._load, seconds)
+        self.holds: Fresh[str, list[Hold]] = Fresh(self._load_holds, seconds)
 
     def of(self, workspace: str, system: str) -> tuple[DataPolicy, CapturePlan]:
         """The policy of a system, else of its workspace, else the default."""
         found = self.cache.get(workspace)
         return found.get(system) or found[""]
+
+    def asks_dlp(self, workspace: str) -> bool:
+        """Whether any policy of the workspace sends content to a company's own DLP."""
+        return any(policy.dlp_webhook for policy, _ in self.cache.get(workspace).values())
+
+    def held(self, workspace: str, system: str, user: str, start_ns: int) -> bool:
+        """Whether a legal hold covers a record, by what the record itself says."""
+        return any(covers(hold, system, user, start_ns) for hold in self.holds.get(workspace))
+
+    def _load_holds(self, workspace: str) -> list[Hold]:
+        with self._database.reading() as tx:
+            return control.holds_of(tx, workspace, active=True)
 
     def _load(self, workspace: str) -> dict[str, tuple[DataPolicy, CapturePlan]]:
         with self._database.reading() as tx:

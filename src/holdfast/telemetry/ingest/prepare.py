@@ -28,7 +28,7 @@ def rows(
     made: list[SpanRow] = []
     rejected: list[Rejected] = []
     resources: dict[int, str] = {}
-    reader = Reader()
+    reader = Reader(policies.overrides)
     oldest = int(now.timestamp())
     for span in spans:
         try:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.requests import Request
+
+from holdfast.kernel.errors import Unavailable
 from holdfast.kernel.time import Clock
 from holdfast.platform.settings import Settings
 from holdfast.storage.columns import Columns
 from holdfast.storage.sql import Database
+from holdfast.telemetry.conventions.overrides import parse_overrides
 from holdfast.telemetry.ingest.commit import Committer
 from holdfast.telemetry.ingest.count import Counter
 from holdfast.telemetry.ingest.intake import Intake
@@ -27,6 +33,14 @@ class Ingest:
     policies: Policies
     prices: Prices
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is written, and all that was written is counted. Requests wait. Raises Unavailable."""
+        with self.committer.paused():
+            if not self.counter.wait(60):
+                raise Unavailable("counting is far behind; try again later", retry_after=60)
+            yield
+
     def stop(self) -> None:
         """Ends in order: nothing new is taken, what waits is written, then counted."""
         self.intake.stop()
@@ -35,9 +49,15 @@ class Ingest:
         self.counter.stop()
 
 
+def of(request: Request) -> Ingest:
+    """The ingest of the process that a request came to."""
+    found: Ingest = request.app.state.ingest
+    return found
+
+
 def start(settings: Settings, clock: Clock, database: Database, columns: Columns) -> Ingest:
     """Starts the threads of ingest, after making good what a crash left uncounted."""
-    policies = Policies(database)
+    policies = Policies(database, overrides=parse_overrides(settings.scope_overrides))
     prices = Prices(database)
     counter = Counter(columns, policies, prices.charge)
     folder = Path(settings.data)

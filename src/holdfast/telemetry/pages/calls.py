@@ -10,12 +10,12 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from holdfast.kernel.errors import Invalid
-from holdfast.kernel.time import iso
+from holdfast.kernel.time import iso, parse_instant
 from holdfast.platform.access.guard import form_caller, page_caller, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import fragment, here, page, time_range
 from holdfast.telemetry import actions
-from holdfast.telemetry.api import ingest
+from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads import calls as reads
 from holdfast.telemetry.reads import views
@@ -28,9 +28,7 @@ router = APIRouter(include_in_schema=False)
 Reader = Annotated[Caller, Depends(page_caller(Scope.READ))]
 Writer = Annotated[Caller, Depends(form_caller(Scope.READ))]
 
-UNKNOWN = "(unknown)"
-"""How an unknown value stands in an address, where an empty one would be dropped."""
-
+UNKNOWN = reads.UNKNOWN
 FACETS = {
     "system": "System",
     "environment": "Environment",
@@ -65,7 +63,7 @@ def filters_of(place: Here, caller: Caller) -> CallFilter:
     except ValueError as error:
         raise Invalid("the least duration is a number of milliseconds", where="min_ms") from error
     filters = CallFilter(TimeRange(*time_range(place, caller.ctx.now)), equals, place.get("q")[:500], min_ms)
-    return reads.reachable(filters, caller.reach[Scope.READ], content=caller.may(Scope.CONTENT))
+    return reads.reachable(filters, caller.reach[Scope.READ], caller.reach.get(Scope.CONTENT))
 
 
 def shown(call: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +91,7 @@ def explorer(request: Request, caller: Reader) -> HTMLResponse:
         found.columns, workspace, filters, PAGE_SIZE, place.get("cursor") or None, SORTS[sort]
     )
     with found.database.reading() as tx:
-        saved = views.views(tx, workspace, "calls")
+        saved = views.views(caller, tx, "calls")
     base = f"/w/{caller.workspace.slug}"
     samples = any(call["sample"] for call in listed.items)
     without = str(place.set(sample="false"))
@@ -134,7 +132,7 @@ def exports(place: Here, caller: Caller, filters: CallFilter) -> list[dict[str, 
         ("to", iso(filters.within.end)),
     ]
     for name, values in filters.equals.items():
-        pairs += [(name, value) for value in values]
+        pairs += [(name, value or UNKNOWN) for value in values]
     if filters.text:
         pairs.append(("text", filters.text))
     return [
@@ -230,7 +228,7 @@ def tail(request: Request, caller: Reader) -> HTMLResponse:
     place = here(request)
     ingest(request).counter.wait(1.0)
     now = caller.ctx.now
-    after = datetime.fromisoformat(place.get("after") or iso(now)).astimezone(now.tzinfo)
+    after = parse_instant(place.get("after") or iso(now), "after")
     filters = filters_of(place.without("after", "from", "to").set(range="1h"), caller)
     fresh = reads.received_since(services(request).columns, caller.ctx.workspace, filters, after)
     return fragment(
@@ -249,7 +247,7 @@ def save_view(
 ) -> Response:
     """Keeps the page's filters under a name."""
     with services(request).database.transaction() as tx:
-        actions.save_view(caller.ctx, tx, "calls", name, query)
+        actions.save_view(caller, tx, "calls", name, query)
     return RedirectResponse(f"/w/{caller.workspace.slug}/calls?{query}", status_code=303)
 
 
@@ -257,5 +255,5 @@ def save_view(
 def delete_view(request: Request, caller: Writer, view: str) -> Response:
     """Forgets a saved view."""
     with services(request).database.transaction() as tx:
-        actions.delete_view(caller.ctx, tx, view)
+        actions.delete_view(caller, tx, view)
     return RedirectResponse(f"/w/{caller.workspace.slug}/calls", status_code=303)

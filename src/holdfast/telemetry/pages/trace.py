@@ -13,7 +13,7 @@ from holdfast.platform.access.guard import page_caller, services
 from holdfast.platform.access.model import Caller, Reach, Scope
 from holdfast.platform.frame import CARRY, here, page
 from holdfast.telemetry import actions
-from holdfast.telemetry.api import ingest
+from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.pages.calls import shown
 from holdfast.telemetry.reads import traces
 from holdfast.telemetry.reads.shapes import instant
@@ -54,7 +54,13 @@ def one_trace(request: Request, caller: Reader, trace_id: str) -> HTMLResponse:
     """The page."""
     ingest(request).counter.wait(2.0)
     found = services(request)
-    view = traces.trace(found.columns, caller.ctx.workspace, trace_id, caller.reach[Scope.READ])
+    view = traces.trace(
+        found.columns,
+        caller.ctx.workspace,
+        trace_id,
+        caller.reach[Scope.READ],
+        ingest(request).policies.overrides,
+    )
     place = here(request)
     calls = {call["span_id"]: shown(call) for call in view.calls}
     owner = {span_id: call for call in calls.values() for span_id in call["observations"]}
@@ -204,7 +210,7 @@ def span_page(
         ],
         "attributes": [
             {"group": group, "name": name, "value": value}
-            for group, attributes in (("span", json["attributes"]), ("resource", span.resource))
+            for group, attributes in (("span", json["attributes"]), ("resource", json["resource"]))
             for name, value in sorted(attributes.items())
         ],
         "events": [
@@ -258,7 +264,7 @@ def content_page(one: SpanView, allowed: bool, tab: str, grant_href: str) -> dic
         "detail": DETAILS.get(state, ""),
         "redacted": [],
         "grant_href": grant_href if state == "denied" else "",
-        "opened": content is not None,
+        "opened": has_content and allowed,
         **{name: getattr(content, name) if content is not None else None for name in names},
     }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from holdfast.kernel.errors import Invalid, NotFound
@@ -19,6 +21,8 @@ from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter, Summary
 
 FILTER_NAMES = (*FILTERS, *FLAGS, "model", "finish_reason", "quality")
 MOST_LISTED = 500
+UNKNOWN = "(unknown)"
+"""How an unknown value is asked for, in the API and in the addresses of pages."""
 ORDERS = ("time", "duration", "cost")
 
 
@@ -31,12 +35,12 @@ class Counted:
     complete: bool
 
 
-def reachable(filters: CallFilter, reach: Reach, *, content: bool) -> CallFilter:
-    """The filter limited to where the caller's permission holds; text is sought in content only with that permission.
+def reachable(filters: CallFilter, reach: Reach, content: Reach | None) -> CallFilter:
+    """The filter limited to where the caller's permission holds; text is sought in content only where `content` does.
 
     Raises NotFound where that leaves nothing.
     """
-    filters = replace(filters, search_content=content)
+    filters = replace(filters, content_pairs=content.pairs if content else ())
     if reach.everywhere:
         return filters
     equals = dict(filters.equals)
@@ -70,6 +74,7 @@ def calls(
         named, key, last = decode_cursor(cursor, kinds)
         if named != order:
             raise Invalid("this cursor belongs to another order; start from the first page", where="cursor")
+        _check_key(order, key)
         after = (key, str(last))
     rows = call_store.listed(columns, workspace, filters, limit + 1, after, order)
     more = len(rows) > limit
@@ -82,6 +87,18 @@ def calls(
             key_value = str(last_row["cost_amount"])
         next_cursor = encode_cursor(order, key_value, last_row["id"])
     return Page([call_json(row) for row in rows], next_cursor)
+
+
+def _check_key(order: str, key: str | int) -> None:
+    """Raises Invalid where a cursor's key is nothing that the store can compare with."""
+    fits = False
+    if isinstance(key, int):
+        fits = -(2**63) <= key < 2**63
+    else:
+        with suppress(ArithmeticError):
+            fits = order == "cost" and abs(Decimal(key)) < 10**20
+    if not fits:
+        raise Invalid("this cursor was not given out here; start from the first page", where="cursor")
 
 
 def facets(
@@ -135,11 +152,9 @@ def ever(columns: Columns, workspace: str) -> bool:
     return call_store.any_call(columns, workspace)
 
 
-def dimension_values(columns: Columns, workspace: str, column: str) -> list[str]:
-    """Every known value of a dimension (system, environment, …)."""
-    if column not in call_store.DIMENSIONS:
-        raise Invalid(f"there is no dimension {column[:40]!r}", where="dimension")
-    return call_store.dimension_values(columns, workspace, column)
+def places(columns: Columns, workspace: str) -> list[tuple[str, str]]:
+    """Every pair of system and environment that calls name, in order; empty text where a call does not say."""
+    return call_store.places(columns, workspace)
 
 
 STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800, 2592000)
@@ -150,7 +165,9 @@ def count(columns: Columns, workspace: str, filters: CallFilter, *, complete: bo
     systems = filters.equals.get("system")
     return Counted(
         call_store.count(columns, workspace, filters),
-        span_store.count(columns, workspace, filters.within, systems, filters.equals.get("environment")),
+        span_store.count(
+            columns, workspace, filters.within, systems, filters.equals.get("environment"), filters.pairs
+        ),
         complete,
     )
 

@@ -91,14 +91,16 @@ def safe_cell(value: Any) -> Any:
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
 
 
-def csv_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """A header and a line for each row; RFC 4180, UTF-8."""
+def csv_row(values: Iterable[Any]) -> bytes:
+    """One line of RFC 4180 in UTF-8."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
+    csv.writer(buffer, lineterminator="\r\n").writerow([safe_cell(value) for value in values])
+    return buffer.getvalue().encode()
+
+
+def csv_lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """A header and a line for each row."""
     for number, row in enumerate(rows):
         if number == 0:
-            writer.writerow(list(row))
-        writer.writerow([safe_cell(value) for value in row.values()])
-        yield buffer.getvalue().encode()
-        buffer.seek(0)
-        buffer.truncate()
+            yield csv_row(row)
+        yield csv_row(row.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +12,7 @@ from holdfast.telemetry.model import Attributes, Rejected, Span
 SPREAD = 16
 """A resource is kept with each record under it: how many times the size of the largest request that may come to."""
 
-_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}\Z").match
-_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}\Z").match
+_HEX = frozenset("0123456789abcdef")
 _INT64 = 2**63
 TRUNCATED = "holdfast.truncated"
 """Attribute that lists the names of attributes whose values were too large to keep."""
@@ -44,7 +42,6 @@ def admit(spans: Sequence[Span], limits: Limits) -> Admission:
     """Judges each span by itself; of two with one id in a request, equal ones count once, others are refused."""
     result = Admission()
     seen: dict[tuple[str, str], Span] = {}
-    resource: Attributes | None = None
     for span in spans:
         reason = refusal(span, limits)
         if reason is not None:
@@ -52,8 +49,7 @@ def admit(spans: Sequence[Span], limits: Limits) -> Admission:
             continue
         key = (span.trace_id, span.span_id)
         earlier = seen.setdefault(key, span)
-        oversized = trim(span, limits.max_attribute_bytes, with_resource=span.resource is not resource)
-        resource = span.resource
+        oversized = trim(span, limits.max_attribute_bytes)
         if earlier is not span:
             if earlier != span and repr(earlier) != repr(span):  # repr: a NaN is not equal to itself
                 result.rejected.append(
@@ -82,11 +78,11 @@ def name(span: Span) -> str:
 
 def refusal(span: Span, limits: Limits) -> str | None:
     """Why this span cannot be kept; None where it can."""
-    if not _TRACE_ID(span.trace_id):
+    if not _is_id(span.trace_id, 32):
         return "its trace id is not 16 bytes, not all zero (32 hex digits in JSON)"
-    if not _SPAN_ID(span.span_id):
+    if not _is_id(span.span_id, 16):
         return "its span id is not 8 bytes, not all zero (16 hex digits in JSON)"
-    if span.parent_span_id and not _SPAN_ID(span.parent_span_id):
+    if span.parent_span_id and not _is_id(span.parent_span_id, 16):
         return "its parent span id is not 8 bytes (16 hex digits in JSON)"
     if span.start_ns <= 0:
         return "it has no start time"
@@ -126,24 +122,24 @@ def bearable(resources: Sequence[Attributes], more: int, max_body_bytes: int) ->
         )
 
 
-def trim(span: Span, limit: int, *, with_resource: bool = True) -> list[str]:
+def _is_id(text: str, length: int) -> bool:
+    return len(text) == length and text.strip("0") != "" and _HEX.issuperset(text)
+
+
+def trim(span: Span, limit: int) -> list[str]:
     """Takes values over `limit` bytes out of a span, its events, links and resource; returns their names.
 
-    Marks the span with them. Of a name or a status message that is too long, the beginning is kept. A resource
-    that was seen to already may be left out.
+    Marks the span with them. Of a name or a status message that is too long, the beginning is kept.
     """
-    oversized = trim_attributes(span.attributes, limit)
-    if with_resource:
-        oversized += trim_attributes(span.resource, limit)
+    oversized = trim_attributes(span.attributes, limit) + trim_attributes(span.resource, limit)
     for event in span.events:
         oversized += trim_attributes(event.attributes, limit)
     for link in span.links:
         oversized += trim_attributes(link["attributes"], limit)
-    if len(span.name) * 4 > limit or len(span.status_message) * 4 > limit:
-        for text in ("name", "status_message"):
-            if _over(getattr(span, text), limit):
-                setattr(span, text, getattr(span, text)[: limit // 4])
-                oversized.append(text)
+    for text in ("name", "status_message", "scope_name", "scope_version"):
+        if _over(getattr(span, text), limit):
+            setattr(span, text, getattr(span, text)[: limit // 4])
+            oversized.append(text)
     if oversized:
         span.attributes[TRUNCATED] = oversized
     return oversized
@@ -151,15 +147,6 @@ def trim(span: Span, limit: int, *, with_resource: bool = True) -> list[str]:
 
 def trim_attributes(attributes: Attributes, limit: int) -> list[str]:
     """Takes values over `limit` bytes out; returns their names."""
-    small = limit // 4  # no character takes more than four bytes
-    for key, value in attributes.items():
-        kind = type(value)
-        if len(key) > small or (kind is str and len(value) > small):
-            break
-        if (kind is list or kind is dict) and len(str(value)) > limit:
-            break
-    else:
-        return []
     oversized = [key for key, value in attributes.items() if _over(value, limit) or _over(key, limit)]
     for key in oversized:
         del attributes[key]

@@ -13,7 +13,7 @@ import msgspec
 from holdfast.pricing.model import Charge, Usage
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Call, TimeRange
-from holdfast.telemetry.store.spans import nanoseconds
+from holdfast.telemetry.store.spans import in_places, nanoseconds
 
 USAGE = {
     "input_uncached_tokens": "input_uncached",
@@ -150,7 +150,7 @@ class CallFilter:
     equals: dict[str, tuple[str, ...]]
     text: str = ""
     min_duration_ms: float | None = None
-    search_content: bool = False
+    content_pairs: tuple[tuple[str, str], ...] = ()  # text is sought in the content of these places alone
     pairs: tuple[
         tuple[str, str], ...
     ] = ()  # only these (system, environment), empty text meaning any; none: no limit
@@ -187,7 +187,7 @@ _CONTENT = (
     " OR (trace_id, id) IN (SELECT trace_id, span_id FROM spans WHERE workspace = {workspace:String}"
     " AND started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')"
     " AND started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')"
-    " AND content != '' AND positionCaseInsensitiveUTF8(content, {text:String}) > 0)"
+    " AND content != '' AND positionCaseInsensitiveUTF8(content, {text:String}) > 0 AND "
 )
 
 
@@ -224,18 +224,16 @@ def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
         clauses.append("duration_ns >= {min_ns:Int64}")
         params["min_ns"] = int(filters.min_duration_ms * 1e6)
     if filters.pairs:
-        either = []
-        for number, (system, environment) in enumerate(filters.pairs):
-            parts = [
-                f"{column} = {{{column}{number}:String}}"
-                for column, value in (("system", system), ("environment", environment))
-                if value
-            ]
-            params |= {f"system{number}": system, f"environment{number}": environment}
-            either.append("(" + (" AND ".join(parts) or "true") + ")")
-        clauses.append(" OR ".join(either))
+        clause, more = in_places(filters.pairs, "reach")
+        clauses.append(clause)
+        params |= more
     if filters.text:
-        clauses.append(_IDS + (_CONTENT if filters.search_content else ""))
+        clause = _IDS
+        if filters.content_pairs:
+            readable, more = in_places(filters.content_pairs, "content")
+            clause += f"{_CONTENT}({readable}))"
+            params |= more
+        clauses.append(clause)
         params["text"] = filters.text
     return clauses, params
 
@@ -458,10 +456,11 @@ def series(
     return {(row[0] if row[0].tzinfo else row[0].replace(tzinfo=UTC)): _summary(row[1:]) for row in rows}
 
 
-def dimension_values(columns: Columns, workspace: str, column: str) -> list[str]:
-    """Every known value of a dimension; for the menus."""
-    query = Select("calls", [f"DISTINCT {column}"], [f"{column} != ''"], order_by=[column], limit=200)
-    return [row[0] for row in columns.rows(workspace, query)]
+def places(columns: Columns, workspace: str) -> list[tuple[str, str]]:
+    """The pairs of system and environment that calls name; for the menus."""
+    named = ["DISTINCT system", "environment"]
+    query = Select("calls", named, order_by=["system", "environment"], limit=1000)
+    return [(row[0], row[1]) for row in columns.rows(workspace, query)]
 
 
 def any_call(columns: Columns, workspace: str) -> bool:

@@ -97,7 +97,18 @@ def evaluations_of_trace(columns: Columns, workspace: str, trace_id: str) -> lis
     """The evaluation results of one trace, oldest first."""
     query = Select(
         "evaluations",
-        ["name", "at", "span_id", "response_id", "score", "label", "explanation", "error_type"],
+        [
+            "name",
+            "at",
+            "span_id",
+            "response_id",
+            "score",
+            "label",
+            "explanation",
+            "error_type",
+            "system",
+            "environment",
+        ],
         ["trace_id = {trace:String}"],
         {"trace": trace_id},
         order_by=["at"],

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Facts, Span, SpanEvent, TimeRange
@@ -90,14 +91,31 @@ def insert(columns: Columns, rows: Sequence[SpanRow], sequence: int) -> None:
     columns.insert("spans", NAMES, data)
 
 
+def in_places(pairs: Sequence[tuple[str, str]], prefix: str) -> tuple[str, dict[str, Any]]:
+    """A condition that a row's (system, environment) is one of some pairs, empty text meaning any; its parameters.
+
+    No pairs: no row. `prefix` keeps the parameters of several such conditions apart.
+    """
+    either, params = [], {}
+    for number, (system, environment) in enumerate(pairs):
+        parts = []
+        for column, value in (("system", system), ("environment", environment)):
+            if value:
+                parts.append(f"{column} = {{{prefix}_{column}{number}:String}}")
+                params[f"{prefix}_{column}{number}"] = value
+        either.append("(" + (" AND ".join(parts) or "true") + ")")
+    return " OR ".join(either) or "false", params
+
+
 def count(
     columns: Columns,
     workspace: str,
     within: TimeRange,
     systems: Sequence[str] | None,
     environments: Sequence[str] | None,
+    pairs: Sequence[tuple[str, str]] = (),
 ) -> int:
-    """How many spans began in a time range, each counted once."""
+    """How many spans began in a time range, each counted once; `pairs` limit them where there are any."""
     where = [
         "started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')",
         "started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')",
@@ -107,6 +125,10 @@ def count(
         if allowed:
             where.append(f"{column} IN {{{column}:Array(String)}}")
             params[column] = list(allowed)
+    if pairs:
+        clause, more = in_places(pairs, "reach")
+        where.append(clause)
+        params |= more
     query = Select("spans", ["uniqExact(trace_id, span_id)"], where, params)
     return int(columns.rows(workspace, query)[0][0])
 
@@ -147,8 +169,6 @@ def of_traces(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> lis
         ["trace_id IN {traces:Array(String)}"],
         {"traces": list(trace_ids)},
         order_by=["start_ns", "span_id"],
-        final=True,
-        settings=_FINAL,
     )
     found: dict[tuple[str, str], StoredSpan] = {}
     for row in columns.rows(workspace, query):
@@ -203,13 +223,16 @@ def traces_since(columns: Columns, sequence: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def trace_ids_received_since(columns: Columns, instant: datetime) -> list[str]:
-    """Ids of all traces that got a span since an instant; for the filter that spares look-ups."""
-    rows = columns.everywhere(
-        "SELECT DISTINCT trace_id FROM spans WHERE received_at >= {since:DateTime64(3, 'UTC')}",
-        {"since": instant.astimezone(UTC)},
+def trace_probes(columns: Columns, since: datetime) -> list[np.ndarray[Any, np.dtype[np.uint32]]]:
+    """Of every trace that got a span since an instant, the four 27-bit slices of its id at bits 0, 32, 64 and 96."""
+    slices = ", ".join(
+        f"toUInt32(bitAnd(bitShiftRight(id, {shift}), 0x7FFFFFF))" for shift in (0, 32, 64, 96)
     )
-    return [row[0] for row in rows]
+    return columns.arrays(
+        f"SELECT {slices} FROM (SELECT DISTINCT reinterpretAsUInt128(reverse(unhex(trace_id))) AS id FROM spans"
+        " WHERE received_at >= {since:DateTime64(3, 'UTC')})",
+        {"since": since.astimezone(UTC)},
+    )
 
 
 def any_received_before(columns: Columns, instant: datetime) -> bool:

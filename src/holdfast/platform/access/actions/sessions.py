@@ -46,10 +46,9 @@ def sign_in(
         name = rules.normal_email(email)
     except Invalid:
         name = "not an address"
-    subjects = (rules.token_hash(f"member:{name}"), rules.token_hash(f"address:{rules.network_of(address)}"))
     ctx = Context(trail.INSTANCE, NOBODY, now)
     with database.transaction() as tx:
-        _admit(tx, subjects, now)
+        subjects = admit(tx, now, name, address)
         member = store.member_by_email(tx, name)
     good = passwords.matches(member.password_hash if member else None, password)
     with database.transaction() as tx:
@@ -59,8 +58,7 @@ def sign_in(
             trail.record(ctx, tx, current, action="member.sign_in", details=details, outcome="denied")
             made = None
         else:
-            session_store.forget_attempts(tx, subjects[0])
-            session_store.take_back_attempt(tx, subjects[1])
+            _good(tx, subjects)
             _refresh_hash(tx, current, password)
             made = start(ctx, tx, settings, current)
             by = Context(trail.INSTANCE, trail.actor(current), now)
@@ -80,13 +78,21 @@ def _refresh_hash(tx: Transaction, member: Member, password: str) -> None:
         store.change_member(tx, member.id, password_hash=fresh)
 
 
-def _admit(tx: Transaction, subjects: tuple[str, str], now: datetime) -> None:
+def admit(tx: Transaction, now: datetime, email: str, address: str) -> tuple[str, str]:
+    """Counts an attempt for the member and for the sender; returns the two counters. Raises Exhausted."""
+    subjects = (rules.token_hash(f"member:{email}"), rules.token_hash(f"address:{rules.network_of(address)}"))
     limits = (rules.ATTEMPTS_PER_MEMBER, rules.ATTEMPTS_PER_ADDRESS)
     for subject, limit in zip(subjects, limits, strict=True):
         attempts, began = session_store.count_attempt(tx, subject, now, now - rules.ATTEMPT_WINDOW)
         if attempts > limit:
             wait = int((began + rules.ATTEMPT_WINDOW - now).total_seconds()) + 1
             raise Exhausted("too many attempts to sign in; wait a little", retry_after=max(wait, 1))
+    return subjects
+
+
+def _good(tx: Transaction, subjects: tuple[str, str]) -> None:
+    session_store.forget_attempts(tx, subjects[0])
+    session_store.take_back_attempt(tx, subjects[1])
 
 
 def set_password(
@@ -107,17 +113,15 @@ def set_password(
         raise Denied("local sign-in is switched off; sign in through your identity provider")
     fresh = rules.check_new_password(password, who.member.email)
     if who.member.password_hash is not None:
-        subjects = (
-            rules.token_hash(f"member:{who.member.email}"),
-            rules.token_hash(f"address:{rules.network_of(address)}"),
-        )
         with database.transaction() as tx:
-            _admit(tx, subjects, now)
+            subjects = admit(tx, now, who.member.email, address)
         if not passwords.matches(who.member.password_hash, current):
             with database.transaction() as tx:
                 by = Context(trail.INSTANCE, trail.actor(who.member), now)
                 trail.record(by, tx, who.member, action="member.password_set", outcome="denied")
             raise Invalid("this is not your present password", where="current")
+        with database.transaction() as tx:
+            _good(tx, subjects)
     hashed = passwords.hash_password(fresh)
     with database.transaction() as tx:
         member = store.member(tx, who.member.id)
@@ -130,7 +134,6 @@ def set_password(
         store.change_member(tx, member.id, password_hash=hashed)
         session_store.end_sessions_of(tx, member.id)
         session_store.drop_links_of(tx, member.id)
-        session_store.forget_attempts(tx, rules.token_hash(f"member:{member.email}"))
         ctx = Context(trail.INSTANCE, trail.actor(member), now)
         made = start(ctx, tx, settings, member)
         trail.record(ctx, tx, member, action="member.password_set")

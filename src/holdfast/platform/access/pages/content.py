@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request, Response
 from holdfast.kernel.errors import HoldfastError, Invalid, NotFound
 from holdfast.platform.access.guard import services
 from holdfast.platform.access.model import Caller
-from holdfast.platform.access.pages.settings import Admin, AdminForm, Text, said, show, to, with_error
+from holdfast.platform.access.pages.settings import Admin, AdminForm, Text
+from holdfast.platform.forms import said, show, to, with_error
 from holdfast.platform.tenancy import actions, reads
 from holdfast.platform.tenancy.model import CaptureMode, DataPolicy
 

@@ -12,7 +12,8 @@ from holdfast.platform.access.actions import keys as key_actions
 from holdfast.platform.access.actions import links, members
 from holdfast.platform.access.guard import services
 from holdfast.platform.access.model import Caller, Grant, Role, Scope
-from holdfast.platform.access.pages.settings import Admin, AdminForm, Text, show, to, with_error
+from holdfast.platform.access.pages.settings import Admin, AdminForm, Text
+from holdfast.platform.forms import show, to, with_error
 
 router = APIRouter(include_in_schema=False, prefix="/w/{workspace}/settings")
 ROLES = {

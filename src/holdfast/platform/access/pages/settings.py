@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import RedirectResponse
 
 from holdfast.kernel.errors import Conflict, HoldfastError, Invalid
 from holdfast.platform.access.guard import form_caller, page_caller, services
 from holdfast.platform.access.model import Caller, Scope
-from holdfast.platform.frame import page
+from holdfast.platform.forms import said, show, to, with_error
 from holdfast.platform.tenancy import actions, reads
 from holdfast.platform.tenancy.model import RiskTier, System
 
@@ -18,53 +17,6 @@ router = APIRouter(include_in_schema=False, prefix="/w/{workspace}/settings")
 Admin = Annotated[Caller, Depends(page_caller(Scope.ADMIN, everywhere=True))]
 AdminForm = Annotated[Caller, Depends(form_caller(Scope.ADMIN, everywhere=True))]
 Text = Annotated[str, Form(max_length=10_000)]
-SECTIONS = (
-    ("Workspace", "", "grid"),
-    ("Systems", "systems", "cube"),
-    ("Environments", "environments", "layers"),
-    ("Members", "members", "users"),
-    ("API keys", "keys", "key"),
-    ("Content and retention", "content", "shield"),
-)
-
-
-def sections(by: Caller, current: str) -> list[dict[str, Any]]:
-    """The menu of the settings."""
-    base = f"/w/{by.workspace.slug}/settings"
-    return [
-        {"label": label, "href": f"{base}/{path}".rstrip("/"), "icon": icon, "current": path == current}
-        for label, path, icon in SECTIONS
-    ]
-
-
-def with_error(fields: list[dict[str, Any]], error: HoldfastError | None) -> list[dict[str, Any]]:
-    """The fields of a form, with an error at the one it is about (else at the first)."""
-    if error is None:
-        return fields
-    at = error.where if any(one["name"] == error.where for one in fields) else fields[0]["name"]
-    return [one | ({"error": error.detail} if one["name"] == at else {}) for one in fields]
-
-
-def show(
-    request: Request, by: Caller, section: str, error: HoldfastError | None = None, **context: Any
-) -> Response:
-    """A settings page: a form or (with `columns`) a list with a form beneath it."""
-    template = "access/settings_list.html" if "columns" in context else "access/settings_form.html"
-    answer = page(request, by, template, sections=sections(by, section), **context)
-    if error is not None:
-        answer.status_code = error.status
-    return answer
-
-
-def to(by: Caller, section: str, saved: bool = True) -> Response:
-    """Back to a settings page after a form."""
-    base = f"/w/{by.workspace.slug}/settings/{section}".rstrip("/")
-    return RedirectResponse(f"{base}{'?saved=1' if saved else ''}", 303)
-
-
-def said(request: Request) -> str:
-    """What the page says right after a form was taken."""
-    return "Saved" if request.query_params.get("saved") else ""
 
 
 @router.get("")
@@ -201,7 +153,7 @@ def _systems_page(
         form={"action": base, "submit": submit, "fields": with_error(fields, error)},
         revealed=None,
         empty_title="No systems yet",
-        empty_text="Register the first one below. Calls of systems that nobody registered show as unregistered.",
+        empty_text="Register the first one below, under the name that its telemetry carries.",
     )
 
 

@@ -40,7 +40,7 @@ class OtlpStream:
         body = request(items).SerializeToString()  # type: ignore[no-untyped-call]
         secure = str(config.endpoint).startswith("https:")
         try:
-            make = partial(httpx2.Client, timeout=config.timeout, follow_redirects=False)
+            make = partial(httpx2.Client, timeout=config.timeout, follow_redirects=False, proxy=config.proxy)
             with make(verify=tls_context(config)) if secure else make() as client:
                 response = client.post(str(config.endpoint), content=body, headers=headers)
             content = response.content if response.is_success else b""

@@ -1,8 +1,8 @@
 """A stream into syslog: RFC 5424 messages over TLS (RFC 5425), each framed by its length in octets.
 
 Syslog has no acknowledgement of its own. So every batch has its own connection, and counts as delivered once
-the receiver has answered our end of the TLS session, or closed the connection in good order: both come only
-from one that has read everything before. A reset, a timeout or a broken handshake: it is sent again.
+the receiver has answered our end of the TLS session with its own (RFC 5425 section 4.4 asks that of it). A
+connection that merely closes proves nothing: one that refused our certificate does so too. It is sent again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from errno import ECONNABORTED
 
 from holdfast.kernel.errors import Invalid, Unavailable
 from holdfast.kernel.time import iso
@@ -23,6 +24,7 @@ INFORMATIONAL, WARNING = 6, 4
 MAX_MESSAGE = 8192
 """Octets. RFC 5425 section 4.3.1: a receiver should take this much, and need not take more."""
 
+_CHUNK = 16 * 1024
 _NOT_PRINTABLE = re.compile(r"[^!-~]")
 
 
@@ -42,12 +44,8 @@ class SyslogStream:
         frames = b"".join(frame(message(item, self._sender)) for item in items)
         try:
             context = tls_context(self._config)
-            with (
-                socket.create_connection((host, port), timeout=timeout) as plain,
-                context.wrap_socket(plain, server_hostname=host) as channel,
-            ):
-                channel.sendall(frames)
-                _finish(channel)
+            with socket.create_connection((host, port), timeout=timeout) as plain:
+                _exchange(plain, context, host, frames)
         except (OSError, ssl.SSLError) as error:
             said = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
             raise Unavailable(f"the audit stream {self.name} cannot reach {host}:{port}: {said}") from error
@@ -90,12 +88,32 @@ def _name(text: str, length: int) -> str:
     return _NOT_PRINTABLE.sub("_", text)[:length] or "-"
 
 
-def _finish(channel: ssl.SSLSocket) -> None:
-    """Ends the TLS session and waits for the other side to have seen it."""
-    try:
-        channel.unwrap()
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        return  # closed in good order, without a TLS goodbye
-    except OSError as error:
-        if error.errno != 0:
-            raise
+def _exchange(plain: socket.socket, context: ssl.SSLContext, host: str, data: bytes) -> None:
+    """One TLS session: handshake, the data, our goodbye, and the other side's. Raises OSError without that.
+
+    Done over memory because a Python TLS socket takes a bare close for a goodbye.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=host)
+    _drive(plain, incoming, outgoing, tls.do_handshake)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[tls.write(rest) :]
+    _drive(plain, incoming, outgoing, tls.unwrap)
+
+
+def _drive(
+    plain: socket.socket, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, step: Callable[[], object]
+) -> None:
+    while True:
+        try:
+            step()
+        except ssl.SSLWantReadError:
+            plain.sendall(outgoing.read())
+            received = plain.recv(_CHUNK)
+            if not received:
+                raise ConnectionAbortedError(ECONNABORTED, "closed without a TLS goodbye") from None
+            incoming.write(received)
+        else:
+            plain.sendall(outgoing.read())
+            return

@@ -1,4 +1,4 @@
-"""The JSON door of telemetry: calls, counts, traces, exports."""
+"""The JSON door to calls, counts, traces, exports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdfast.kernel.time import parse_instant
 from holdfast.platform.access.guard import caller, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.telemetry import actions
-from holdfast.telemetry.ingest.service import Ingest
+from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads import calls as reads
 from holdfast.telemetry.reads import shapes, traces
@@ -22,7 +22,8 @@ router = APIRouter(prefix="/api/v1", tags=["calls"])
 Reader = Annotated[Caller, Depends(caller(Scope.READ))]
 FOREVER = TimeRange(shapes.instant(0), shapes.instant(2**62))
 Values = Annotated[
-    list[str], Field(default_factory=list, description="May be repeated; empty text means unknown.")
+    list[str],
+    Field(default_factory=list, description="May be repeated; (unknown) finds calls that do not say."),
 ]
 
 
@@ -92,21 +93,19 @@ class Count(BaseModel):
     complete: bool
 
 
-def ingest(request: Request) -> Ingest:
-    """The process's ingest."""
-    found: Ingest = request.app.state.ingest
-    return found
-
-
 def chosen(query: CallQuery, found: Caller) -> CallFilter:
     """The filter that a query asks for, limited to what the caller may see. Raises Invalid, NotFound."""
     within = TimeRange(
         parse_instant(query.from_, "from") if query.from_ else FOREVER.start,
         parse_instant(query.to, "to") if query.to else FOREVER.end,
     )
-    equals = {name: tuple(getattr(query, name)) for name in reads.FILTER_NAMES if getattr(query, name)}
+    equals = {}
+    for name in reads.FILTER_NAMES:
+        asked = [value for value in getattr(query, name) if value]
+        if asked:
+            equals[name] = tuple("" if value == reads.UNKNOWN else value for value in asked)
     filters = CallFilter(within, equals, query.text, query.min_duration_ms)
-    return reads.reachable(filters, found.reach[Scope.READ], content=Scope.CONTENT in found.reach)
+    return reads.reachable(filters, found.reach[Scope.READ], found.reach.get(Scope.CONTENT))
 
 
 @router.get("/calls")
@@ -173,7 +172,13 @@ def one_trace(request: Request, trace_id: str, found: Reader, workspace: str = "
     """One trace: its spans with the facts read from them, and the calls they make. Content needs its own permission."""
     ingest(request).counter.wait()
     found_services = services(request)
-    view = traces.trace(found_services.columns, found.ctx.workspace, trace_id, found.reach[Scope.READ])
+    view = traces.trace(
+        found_services.columns,
+        found.ctx.workspace,
+        trace_id,
+        found.reach[Scope.READ],
+        ingest(request).policies.overrides,
+    )
     reach = found.reach.get(Scope.CONTENT)
     shown = traces.trace_json(
         view, lambda system, environment: reach is not None and reach.covers(system, environment)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from holdfast.kernel.context import Actor, Context
-from holdfast.kernel.errors import Invalid, Unavailable
+from holdfast.kernel.errors import HoldfastError, Invalid, Unavailable
 from holdfast.kernel.time import utc_now
 from holdfast.platform.access import rules as access_rules
 from holdfast.platform.access.actions import keys as access
@@ -56,6 +56,43 @@ def first_link(settings: Settings, workspace: str) -> str | None:
             return links.first_sign_in_link(
                 Context(found.id, CLI, now), tx, settings, email="admin@localhost", workspaces=[found.id]
             )
+    finally:
+        database.close()
+
+
+DEMO_SYSTEMS = (
+    (
+        "hr-assistant",
+        "HR assistant",
+        "Answers employees' questions about HR policies and takes leave requests.",
+    ),
+    ("claims-triage", "Claims triage", "Sorts incoming claims for the people who decide them."),
+    ("support-chat", "Support chat", "Answers customers' questions before a person takes over."),
+)
+
+
+def register_demo(settings: Settings) -> None:
+    """Registers the demo's AI systems and environments, with owners that are plainly examples."""
+    database = open_database(settings)
+    try:
+        with database.transaction() as tx:
+            now = utc_now()
+            found = tenancy.ensure_workspace(Context("", CLI, now), tx, "demo")
+            ctx = Context(found.id, CLI, now)
+            for slug, name, purpose in DEMO_SYSTEMS:
+                tenancy.register_system(
+                    ctx,
+                    tx,
+                    slug=slug,
+                    name=name,
+                    purpose=purpose,
+                    owner="Olivia Owner (example)",
+                    sponsor="Sam Sponsor (example)",
+                    escalation_contact="oncall@example.com",
+                    regions=("EU",),
+                )
+            for environment in ("production", "staging"):
+                tenancy.ensure_environment(ctx, tx, environment)
     finally:
         database.close()
 
@@ -113,8 +150,10 @@ def only_workspace(settings: Settings, slug: str) -> str:
     return found[0]
 
 
-def checked(response: Any) -> Any:
-    """The response, or Unavailable with the core's own words."""
-    if response.status_code >= 400:
-        raise Unavailable(f"the core answered {response.status_code}: {response.text[:400]}")
-    return response
+def refused(response: Any) -> HoldfastError:
+    """What the core's refusal says, in its own words."""
+    try:
+        detail = str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = response.text[:400]
+    return Unavailable(f"the core answered {response.status_code}: {detail}")

@@ -1,0 +1,46 @@
+"""The tests of the promises can fail: under each seeded defect the test that is named for it turns red."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from house.seeded import DEFECTS, Defect
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src/holdfast"
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_what_a_defect_replaces_is_there_once(defect: Defect) -> None:
+    assert (SOURCE / defect.file).read_text().count(defect.old) == 1
+    path, _, function = defect.test.partition("::")
+    assert f"def {function or 'test_'}" in (ROOT / path).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_its_test_turns_red(defect: Defect, tmp_path: Path) -> None:
+    copy = tmp_path / "holdfast"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    file = copy / defect.file
+    file.write_text(file.read_text().replace(defect.old, defect.new))
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "--timeout=500", defect.test]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "skipped" in done.stdout and "failed" not in done.stdout:
+        pytest.skip(f"{defect.test} is skipped on this machine")
+    assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-2000:]
+    assert "failed" in done.stdout, done.stdout[-3000:]
