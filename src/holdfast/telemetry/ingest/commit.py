@@ -28,6 +28,10 @@ log = logging.getLogger("holdfast.ingest")
 
 MOST_ROWS = 40_000
 """Rows of one commit; what waits beyond them is the next."""
+MOST_WAITING = 400
+"""Requests that are enough for a commit."""
+GATHER_SECONDS = 0.05
+"""How long a commit waits for requests that are on their way already: each commit has a fixed price."""
 
 
 @dataclass(slots=True)
@@ -66,6 +70,7 @@ class Committer:
         self._sequence = first_sequence
         self._waiting: Group = []
         self._reserved = 0
+        self._inside = 0  # requests between reserve and release
         lock = threading.Lock()
         self._wake = threading.Condition(lock)
         self._quiet = threading.Condition(lock)
@@ -94,11 +99,13 @@ class Committer:
             if self._reserved and self._reserved + size > self._queue_bytes:
                 raise Unavailable("too much telemetry waits for the disk; send again", retry_after=1)
             self._reserved += size
+            self._inside += 1
 
     def release(self, size: int) -> None:
         """Gives room back."""
         with self._wake:
             self._reserved -= size
+            self._inside -= 1
 
     def submit(self, batch: Batch) -> Future[list[Rejected]]:
         """Queues a batch. The future gives the records that the store refused, once the rest is on disk."""
@@ -157,6 +164,7 @@ class Committer:
                     return None
                 self._wake.wait()
             self._idle = False
+            self._wake.wait_for(self._gathered, timeout=GATHER_SECONDS)
             taken, rows = 0, 0
             for batch, _ in self._waiting:
                 if taken and rows + batch.rows > MOST_ROWS:
@@ -164,6 +172,11 @@ class Committer:
                 taken, rows = taken + 1, rows + batch.rows
             group, self._waiting = self._waiting[:taken], self._waiting[taken:]
             return group
+
+    def _gathered(self) -> bool:
+        """Whether nobody else is on the way: a lone sender never waits."""
+        waiting = len(self._waiting)
+        return waiting >= self._inside or self._stopping or waiting >= MOST_WAITING
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
