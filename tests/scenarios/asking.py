@@ -12,7 +12,18 @@ import httpx2
 from tests.scenarios.neighbours import Place, World
 from tests.scenarios.routes import FREE, IDS, TOKENS, UNIQUE, Operation, choices
 
-FACETS = ["system", "environment", "route", "agent", "tenant", "user", "session", "model", "release", "quality"]
+FACETS = [
+    "system",
+    "environment",
+    "route",
+    "agent",
+    "tenant",
+    "user",
+    "session",
+    "model",
+    "release",
+    "quality",
+]
 
 
 @dataclass
@@ -58,7 +69,9 @@ def asks(world: World, operation: Operation, place: Place, csrf: str, **instead:
     `instead` replaces a value by the place where it stands: `path_member=…`, `query_system=…`, `body_user=…`.
     """
     names = [
-        (name, choices(kind)) for name, kind in (operation.path_names | operation.query).items() if choices(kind)
+        (name, choices(kind))
+        for name, kind in (operation.path_names | operation.query).items()
+        if choices(kind)
     ]
     for name, values in names or [("", [""])]:
         for value in values or []:

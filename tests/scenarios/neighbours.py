@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from holdfast.platform.tenancy import actions as tenancy
 from holdfast.platform.tenancy.model import CaptureMode, DataPolicy
 from holdfast.pricing import actions as pricing
 from holdfast.storage.sql import Database, Transaction, metadata
+from holdfast.telemetry.store.control import saved_views
 from otlp_made import CHAT, MILLISECOND
 from running_core import CoreProcess
 
@@ -43,6 +44,7 @@ class Place:
     mark: str
     ids: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)  # by dimension: what one of its calls says
+    unmarked: dict[str, str] = field(default_factory=dict)  # names of its records that bear no mark
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ class World:
         self.credentials: dict[str, Credential] = {}
         self.secrets: list[str] = []
         self._number = 0
+        self._sessions: dict[str, NewSession] = {}
+        self._tls = ssl.create_default_context()  # made once: it is what costs time in a client
 
     def number(self) -> int:
         """A new number each time."""
@@ -113,7 +117,9 @@ class World:
             tenancy.rename_workspace(ctx, tx, f"Workspace {mark}", "UTC")
             place = self.places[name] = Place(made.slug, made.id, mark)
             self._system(ctx, tx, f"shop-{mark}", mark)
+            self._system(ctx, tx, f"till-{len(mark)}{name}", mark)
             environment = tenancy.ensure_environment(ctx, tx, f"prod-{mark}", f"Production {mark}")
+            tenancy.ensure_environment(ctx, tx, f"stage-{len(mark)}{name}", f"Stage {mark}")
             policy = DataPolicy(made.id, capture=CaptureMode.ON, dlp_webhook="")
             tenancy.set_policy(ctx, tx, policy)
             tenancy.set_policy(ctx, tx, replace(policy, system=f"shop-{mark}"))
@@ -127,10 +133,16 @@ class World:
                 note=f"agreed by {mark}",
             )
             key, text = keys.create_key(ctx, tx, f"key of {mark}", frozenset({READ}))
-            place.ids |= {"environment": environment.id, "price": price.id, "key": key.id, "workspace": made.slug}
+            place.ids |= {
+                "environment": environment.id,
+                "price": price.id,
+                "key": key.id,
+                "workspace": made.slug,
+            }
             self.secrets.append(text)
             place.ids["member"], place.ids["grant"] = self._member(tx, place, Role.VIEWER, mark)
         place.values |= {"system": f"shop-{mark}", "environment": f"prod-{mark}"}
+        place.unmarked = {"system": f"till-{len(mark)}{name}", "environment": f"stage-{len(mark)}{name}"}
         return place
 
     def _system(self, ctx: Context, tx: Transaction, slug: str, mark: str) -> None:
@@ -215,25 +227,22 @@ class World:
 
     def client(self, credential: Credential | None) -> tuple[httpx2.Client, str]:
         """A client that carries the credential, and the token for its forms."""
-        client = httpx2.Client(base_url=f"http://127.0.0.1:{self.core.port}", timeout=60, trust_env=False)
+        client = httpx2.Client(base_url=f"http://127.0.0.1:{self.core.port}", timeout=60, verify=self._tls)
         if credential is None:
             return client, ""
         if credential.is_key:
             client.headers["authorization"] = f"Bearer {credential.key}"
             return client, ""
-        made = self.session(credential)
+        made = self._sessions.get(credential.name) or self.session(credential)
+        self._sessions[credential.name] = made
         client.cookies.set("holdfast_session", made.token)
         client.headers["x-csrf-token"] = made.session.csrf
         return client, made.session.csrf
 
     def send(self, key: str, signal: str, body: dict[str, Any]) -> None:
         """One OTLP/JSON request, which must be taken whole."""
-        answer = httpx2.post(
-            f"http://127.0.0.1:{self.core.port}/v1/{signal}",
-            json=body,
-            headers={"authorization": f"Bearer {key}"},
-            timeout=60,
-        )
+        sent = {"authorization": f"Bearer {key}"}
+        answer = self.core.client.post(f"/v1/{signal}", json=body, headers=sent)
         assert answer.status_code == 200, answer.text
         assert answer.json() == {}, answer.text
 
@@ -260,7 +269,11 @@ class World:
             {"name": "gen_ai.user.message", "timeUnixNano": str(at), "attributes": attributes({"content": said})},
             {"name": f"plain-{mark}", "timeUnixNano": str(at), "attributes": attributes({"gen_ai.prompt": said, "note": mark})},
         ]  # fmt: skip
-        link = {"traceId": trace, "spanId": root, "attributes": attributes({"gen_ai.prompt": said, "x": mark})}
+        link = {
+            "traceId": trace,
+            "spanId": root,
+            "attributes": attributes({"gen_ai.prompt": said, "x": mark}),
+        }
         spans = [
             {
                 "traceId": trace, "spanId": root, "name": f"POST /{mark}", "kind": 2,
@@ -284,8 +297,14 @@ class World:
             {"timeUnixNano": str(at), "traceId": trace, "spanId": call, "eventName": "gen_ai.evaluation.result", "attributes": attributes(evaluation)},
             {"timeUnixNano": str(at + 1), "eventName": f"event-{mark}", "body": {"stringValue": f"log {said}"}, "attributes": attributes({"user.id": f"user-{mark}"})},
         ]  # fmt: skip
-        self.send(key, "logs", {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": logs}]}]})
-        point = {"timeUnixNano": str(at), "asDouble": 1.5, "attributes": attributes({"kind": f"point-{mark}"})}
+        self.send(
+            key, "logs", {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": logs}]}]}
+        )
+        point = {
+            "timeUnixNano": str(at),
+            "asDouble": 1.5,
+            "attributes": attributes({"kind": f"point-{mark}"}),
+        }
         metric = {"name": f"metric.{mark}", "unit": "1", "gauge": {"dataPoints": [point]}}
         self.send(key, "metrics", {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]})  # fmt: skip
         return trace
@@ -362,20 +381,17 @@ def furnish(core: CoreProcess) -> World:
 
 
 def _views(world: World) -> None:
-    said: dict[str, Callable[[], tuple[str, str]]] = {
-        "full admin": lambda: (f"view {OTHER} {MINE}", f"system=other-{OTHER}"),
-        "their admin": lambda: (f"view {THEIRS}", f"system=shop-{THEIRS}"),
+    said = {
+        "full admin": (f"view {OTHER} {MINE}", f"system=other-{OTHER}"),
+        "their admin": (f"view {THEIRS}", f"system=shop-{THEIRS}"),
     }
-    for name, words in said.items():
+    for name, (title, query) in said.items():
         credential = world.credentials[name]
         place = world.places[credential.place]
         client, csrf = world.client(credential)
         with client:
-            title, query = words()
             form = {"name": title, "query": query, "csrf": csrf}
             assert client.post(f"/w/{place.slug}/calls/views", data=form).status_code == 303
-            page = client.get(f"/w/{place.slug}/calls").text
-            place.ids["view"] = page.split("/calls/views/")[1].split("/")[0] if "/calls/views/" in page else ""
         with world.database.reading() as tx:
-            table = metadata.tables["saved_views"]
-            place.ids["view"] = str(tx.execute(sa.select(table.c.id).where(table.c.workspace == place.id)).scalar())  # fmt: skip
+            mine = sa.select(saved_views.c.id).where(saved_views.c.workspace == place.id)
+            place.ids["view"] = str(tx.execute(mine).scalar())
