@@ -78,6 +78,18 @@ class CallPage(CallQuery):
     order: Literal["time", "duration", "cost"] = "time"
 
 
+class CallExport(CallQuery):
+    """All calls of a filter, in a format."""
+
+    format: Literal["csv", "jsonl", "parquet"] = "jsonl"
+
+
+class CallFacets(CallQuery):
+    """Dimensions to count calls by."""
+
+    name: Annotated[list[str], Field(description="Dimensions to count by.", min_length=1, max_length=40)]
+
+
 class Calls(BaseModel):
     """Calls, and the cursor of the next page; null on the last."""
 
@@ -132,36 +144,34 @@ def count_calls(request: Request, query: Annotated[CallQuery, Query()], found: R
 @router.get("/calls/export", response_class=Response)
 def export_calls(
     request: Request,
-    query: Annotated[CallQuery, Query()],
+    query: Annotated[CallExport, Query()],
     found: Reader,
-    format: Annotated[Literal["csv", "jsonl", "parquet"], Query()] = "jsonl",
 ) -> Response:
     """All calls of a filter, as CSV, JSON lines or Parquet."""
     ingest(request).counter.wait()
     columns = services(request).columns
     filters = chosen(query, found)
     with services(request).database.transaction() as tx:
-        actions.export_calls(found.ctx, tx, format)
-    name = f'attachment; filename="calls.{format}"'
+        actions.export_calls(found.ctx, tx, query.format)
+    name = f'attachment; filename="calls.{query.format}"'
     headers = {"content-disposition": name, "x-content-type-options": "nosniff"}
-    if format == "parquet":
+    if query.format == "parquet":
         body = reads.parquet(columns, found.ctx.workspace, filters)
         return Response(body, media_type="application/vnd.apache.parquet", headers=headers)
     rows = reads.iterate(columns, found.ctx.workspace, filters)
-    made = shapes.csv_lines(rows) if format == "csv" else shapes.json_lines(rows)
-    kind = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
+    made = shapes.csv_lines(rows) if query.format == "csv" else shapes.json_lines(rows)
+    kind = "text/csv; charset=utf-8" if query.format == "csv" else "application/x-ndjson"
     return StreamingResponse(made, media_type=kind, headers=headers)
 
 
 @router.get("/calls/facets")
 def call_facets(
     request: Request,
-    query: Annotated[CallQuery, Query()],
+    query: Annotated[CallFacets, Query()],
     found: Reader,
-    name: Annotated[list[str], Query(description="Dimensions to count by.")],
 ) -> dict[str, list[dict[str, Any]]]:
     """The commonest values of dimensions, with the number of calls that have them."""
-    made = reads.facets(services(request).columns, found.ctx.workspace, chosen(query, found), name)
+    made = reads.facets(services(request).columns, found.ctx.workspace, chosen(query, found), query.name)
     return {
         one: [{"value": value or None, "calls": n} for value, n in values] for one, values in made.items()
     }

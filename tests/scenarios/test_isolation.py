@@ -1,0 +1,363 @@
+"""No byte of one workspace reaches another: every route, with every credential, against a neighbour's marks.
+
+The matrix is made from the routes of the application as it is put together. See `routes.py` for what a new route
+must say of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from running_core import CoreProcess
+from tests.scenarios.asking import Ask, asks
+from tests.scenarios.neighbours import (
+    CONTENT,
+    MINE,
+    OTHER,
+    SAID,
+    SAID_OTHER,
+    SAID_THEIRS,
+    THEIRS,
+    Credential,
+    Place,
+    World,
+    furnish,
+)
+from tests.scenarios.routes import (
+    EVERY_PAGE,
+    IDS,
+    LOCAL,
+    OPEN,
+    PLAIN_QUERY,
+    Operation,
+    application,
+    choices,
+    operations,
+    otlp_paths,
+    unknown_parts,
+)
+from tests.scenarios.seen import another, comparable, marks_in
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+OPERATIONS = operations(application())
+SERVED = [one for one in OPERATIONS if not one.path.startswith(LOCAL)]
+READS = [one for one in SERVED if one.method == "GET"]
+WRITES = [one for one in SERVED if one.method != "GET"]
+CREDENTIALS = (
+    "ingest key",
+    "gateway key",
+    "read key",
+    "content key",
+    "operate key",
+    "admin key",
+    "full key",
+    "admin",
+    "full admin",
+    "viewer",
+    "limited",
+    "limited reader",
+    "half reader",
+)
+CURIOUS = ("full key", "viewer", "limited", "limited reader", "half reader")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    core = CoreProcess(tmp_path_factory.mktemp("neighbours") / "data", min_free_bytes=1, log_level="debug")
+    core.start()
+    made = furnish(core)
+    yield made
+    made.database.close()
+    core.stop()
+
+
+def sides(world: World, credential: Credential) -> tuple[Place, Place]:
+    """One's own place, and the other's."""
+    mine, theirs = world.places["mine"], world.places["theirs"]
+    return (mine, theirs) if credential.place == "mine" else (theirs, mine)
+
+
+def test_every_route_is_known() -> None:
+    """A route that the matrix cannot fill must be added to it."""
+    known = set(EVERY_PAGE) | {"model", "text", "workspace", "after", "kind", "status", "operation", "scope"}
+    known |= {"system", "environment", "route", "agent", "tenant", "user", "session", "release", "feature"}
+    known |= {"provider", "request_model", "response_model", "error_class", "error_type", "price_id"}
+    known |= {"response_id", "trace_id", "convention", "service_tier", "cost_source", "cost_unknown_reason"}
+    known |= {"finish_reason", "quality"}
+    faults = {one.title: unknown_parts(one, known) for one in OPERATIONS}
+    told = "\n".join(f"{title}: {', '.join(parts)}" for title, parts in faults.items() if parts)
+    assert not told, (
+        f"say in tests/scenarios/routes.py (and neighbours.py) what these are filled with:\n{told}"
+    )
+
+
+def test_the_schema_and_the_routes_agree(world: World) -> None:
+    """What the process publishes is what is looked into here."""
+    client, _ = world.client(None)
+    with client:
+        paths = client.get("/api/openapi.json").json()["paths"]
+    published = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    here = {(one.method, one.path.replace(":path}", "}")) for one in OPERATIONS}
+    assert published <= here, published - here
+    assert {one for one in here if one[1].startswith("/api/v1")} <= published
+
+
+def test_without_credentials_there_is_nothing(world: World) -> None:
+    """Nobody, a key that never was, and a session that never was get 401, or the way to sign in."""
+    place = world.places["mine"]
+    ways: list[dict[str, str]] = [
+        {},
+        {"authorization": "Bearer hf_" + "a" * 39},
+        {"authorization": "Bearer"},
+        {"x-holdfast-key": "hf_nothing"},
+        {"cookie": "holdfast_session=" + "A" * 43},
+        {"x-holdfast-workspace": place.slug, "x-forwarded-for": "127.0.0.1"},
+    ]
+    client, _ = world.client(None)
+    with client:
+        for operation in SERVED:
+            for ask in asks(world, operation, place, "no-token"):
+                for headers in ways:
+                    answer = ask.by(client, **headers)
+                    told = f"{operation.title} with {headers}: {answer.status_code} {answer.text[:200]}"
+                    if (operation.method, operation.path) in OPEN:
+                        assert answer.status_code < 500, told
+                    elif answer.status_code == 303:
+                        assert operation.is_page, told
+                        assert answer.headers["location"].startswith("/sign-in?next="), told
+                    else:
+                        assert answer.status_code == 401, told
+                    marks = (MINE, OTHER, SAID, THEIRS)
+                    assert not marks_in(answer, marks, ask.sent), told
+        for path in otlp_paths():
+            for headers in ways:
+                answer = client.post(path, json={"resourceSpans": []}, headers=headers)
+                assert answer.status_code == 401, f"{path} with {headers}: {answer.status_code}"
+
+
+def test_no_method_breaks_a_route(world: World) -> None:
+    """Methods that a path does not have are refused, whoever asks, and say nothing."""
+    credential = world.credentials["full key"]
+    mine, _ = sides(world, credential)
+    declared = {(one.method, one.path) for one in OPERATIONS}
+    client, csrf = world.client(credential)
+    with client:
+        for operation in SERVED:
+            ask = next(asks(world, operation, mine, csrf))
+            for method in METHODS:
+                if (method, operation.path) in declared or method == "HEAD":
+                    continue
+                answer = Ask(method, ask.path).by(client)
+                assert answer.status_code in (401, 404, 405), f"{method} {ask.path}: {answer.status_code}"
+
+
+@pytest.mark.parametrize("name", [*CREDENTIALS, "their key", "their admin"])
+def test_reads_show_nothing_hidden(world: World, name: str) -> None:
+    """Every reading route, with one's own ids: never a mark that this credential must not see."""
+    credential = world.credentials[name]
+    own, _ = sides(world, credential)
+    seen = 0
+    client, csrf = world.client(credential)
+    with client:
+        for operation in READS:
+            wanted: list[dict[str, str]] = [{}]
+            if "trace_id" in operation.path_names:
+                wanted += [{"path_trace_id": own.values["same trace"]}]
+                wanted += [{"path_trace_id": own.values["other trace"]}] if credential.place == "mine" else []
+                if operation.is_page:
+                    spans = ("conversation", "tokens", "facts", "attributes", "events")
+                    wanted += [{"query_tab": tab, "query_span": own.values["span"]} for tab in spans]
+            for instead in wanted:
+                for ask in asks(world, operation, own, csrf, **instead):
+                    answer = ask.by(client)
+                    told = f"{ask.method} {ask.path} {ask.query} as {name}: {answer.status_code}"
+                    assert answer.status_code < 500, f"{told} {answer.text[:500]}"
+                    assert not (found := marks_in(answer, credential.hidden, ask.sent)), (
+                        f"{told} shows {found}"
+                    )
+                    seen += answer.status_code == 200 and bool(marks_in(answer, [own.mark]))
+    if credential.scopes & {"read"} and credential.whole:
+        assert seen >= 12, (
+            f"{name} saw its own mark on {seen} answers only: the marks are not where they should be"
+        )
+
+
+def test_the_marks_are_there_to_be_found(world: World) -> None:
+    """What the matrix looks for, it can see: in each format, by those who may."""
+    client, _ = world.client(world.credentials["full key"])
+    mine = world.places["mine"]
+    with client:
+        for kind in ("csv", "jsonl", "parquet"):
+            answer = client.get("/api/v1/calls/export", params={"format": kind})
+            assert marks_in(answer, (MINE, OTHER, THEIRS)) == [MINE, OTHER], kind
+        trace = client.get(f"/api/v1/traces/{mine.ids['trace_id']}")
+        assert marks_in(trace, (SAID, SAID_OTHER, SAID_THEIRS)) == [SAID, SAID_OTHER]
+        assert {one["explanation"] != "" for one in trace.json()["evaluations"]} == {True}
+        assert len(trace.json()["evaluations"]) == 2
+        found = client.get("/api/v1/calls", params={"text": SAID_OTHER}).json()["calls"]
+        assert {call["system"] for call in found} == {f"other-{OTHER}"}
+    limited, _ = world.client(world.credentials["limited reader"])
+    with limited:
+        trace = limited.get(f"/api/v1/traces/{mine.ids['trace_id']}")
+        assert marks_in(trace, (SAID, SAID_OTHER)) == [SAID]
+        assert len(trace.json()["evaluations"]) == 1
+
+
+def tried(operation: Operation, other: Place) -> Iterator[tuple[str, str]]:
+    """Where an operation takes an id, and the neighbour's id for it."""
+    for name, kind in operation.path_names.items():
+        if name in IDS and choices(kind) is None:
+            assert other.ids.get(name), (
+                f"{operation.title}: the neighbour has no {name}; make one in neighbours.py"
+            )
+            yield f"path_{name}", other.ids[name]
+    if not operation.is_page:
+        yield "query_workspace", other.slug
+
+
+@pytest.mark.parametrize("name", [*CREDENTIALS, "their key", "their admin"])
+def test_a_neighbours_id_is_as_good_as_none(world: World, name: str) -> None:
+    """Each id of the neighbour, in each place for it, in each method: the answer is that for an id that never was.
+
+    What it asks for is not done: the neighbour's state is the same before and after.
+    """
+    credential = world.credentials[name]
+    own, other = sides(world, credential)
+    before = world.rows_of(other)
+    assert len(before["audit_entries"]) > 5
+    for operation in SERVED:
+        if (operation.method, operation.path) in OPEN:
+            continue
+        for where, foreign in tried(operation, other):
+            answers = []
+            for value in (foreign, another(foreign)):
+                client, csrf = world.client(credential)
+                with client:
+                    ask = next(asks(world, operation, own, csrf, **{where: value}))
+                    answer = ask.by(client)
+                told = (
+                    f"{operation.title}, {where}={value} as {name}: {answer.status_code} {answer.text[:300]}"
+                )
+                assert answer.status_code in (401, 403, 404), told
+                assert not marks_in(answer, credential.hidden, ask.sent), told
+                answers.append(comparable(answer, [value]))
+                if name in ("full key", "full admin", "their key", "their admin"):
+                    assert answer.status_code == 404, told
+            assert answers[0] == answers[1], f"{operation.title}: {where} tells that it exists: {answers}"
+    assert world.rows_of(other) == before
+
+
+@pytest.mark.parametrize("name", ["full key", "full admin", "their key"])
+def test_what_is_written_stays_at_home(world: World, name: str) -> None:
+    """Bodies that name the neighbour's systems, environments and users change one's own workspace alone."""
+    credential = world.credentials[name]
+    own, other = sides(world, credential)
+    before = world.rows_of(other)
+    done = 0
+    for operation in WRITES:
+        if (operation.method, operation.path) in OPEN:
+            continue
+        for field in ("system", "environment", "user"):
+            if field not in operation.body | operation.query:
+                continue
+            foreign = other.unmarked.get(field, "user-of-nobody")
+            where = "body" if field in operation.body else "query"
+            answers = []
+            for value in (foreign, another(foreign)):
+                client, csrf = world.client(credential)
+                with client:
+                    ask = next(asks(world, operation, own, csrf, **{f"{where}_{field}": value}))
+                    answer = ask.by(client)
+                told = (
+                    f"{operation.title}, {field}={value} as {name}: {answer.status_code} {answer.text[:300]}"
+                )
+                assert answer.status_code < 500, told
+                assert not marks_in(answer, credential.hidden, [*ask.sent, value]), told
+                answers.append((answer.status_code, sorted(answer.json()) if answer.text[:1] == "{" else ""))
+                done += answer.status_code < 400
+            assert answers[0] == answers[1], f"{operation.title}: {field} tells that it exists: {answers}"
+    assert done >= 2, "no body was taken: the values in routes.py do not fit any more"
+    assert world.rows_of(other) == before
+
+
+def secrets_for(world: World, credential: Credential, parameter: str) -> list[str]:
+    """Values of a query parameter that stand for something hidden from a credential."""
+    own, other = sides(world, credential)
+    if parameter in ("text", "q"):
+        return [*credential.hidden, other.ids["trace_id"], other.values["session"]]
+    found = [other.values[parameter]] if parameter in other.values else []
+    found = [
+        one for one in found if other.mark in one or parameter in ("trace_id", "span", "cursor", "price_id")
+    ]
+    if OTHER in credential.hidden and parameter in own.values and MINE in own.values[parameter]:
+        found.append(
+            own.values[parameter].replace("shop-", "other-").replace("prod-", "stage-").replace(MINE, OTHER)
+        )
+    return found
+
+
+@pytest.mark.parametrize("name", CURIOUS)
+def test_no_filter_tells_what_is_hidden(world: World, name: str) -> None:
+    """Searching, filtering, counting or exporting by what is hidden answers as for what never was."""
+    credential = world.credentials[name]
+    own, _ = sides(world, credential)
+    tries = 0
+    client, csrf = world.client(credential)
+    with client:
+        for operation in READS:
+            parameters = [
+                one for one in operation.query if one not in PLAIN_QUERY | {"name", "workspace", "what"}
+            ]
+            if operation.is_page and "workspace" in operation.path_names:
+                parameters = list(EVERY_PAGE)
+            if operation.path.endswith(("/export", "/facets")) and name not in ("full key", "limited reader"):
+                parameters = [one for one in parameters if one in ("text", "q", "system", "user")]
+            for parameter in parameters:
+                for value in secrets_for(world, credential, parameter):
+                    answers = []
+                    for text in (value, another(value) if parameter != "cursor" else value):
+                        ask = next(asks(world, operation, own, csrf, **{f"query_{parameter}": text}))
+                        answer = ask.by(client)
+                        told = f"{ask.path} {parameter}={text} as {name}: {answer.status_code}"
+                        assert answer.status_code < 500, f"{told} {answer.text[:300]}"
+                        assert not marks_in(answer, credential.hidden, [*ask.sent, text]), told
+                        answers.append(comparable(answer, [text]))
+                    tries += 1
+                    assert answers[0] == answers[1], (
+                        f"{operation.title}: {parameter} tells of {value} to {name}"
+                    )
+    assert tries > 60
+
+
+def test_counts_are_of_what_may_be_seen(world: World) -> None:
+    """Calls and spans of the other system are not in the figures of who may not see it."""
+    counted = {}
+    for name in ("viewer", "limited", "limited reader", "full key", "their key"):
+        client, _ = world.client(world.credentials[name])
+        with client:
+            found = client.get("/api/v1/calls/count").json()
+        counted[name] = (found["calls"], found["spans"])
+    assert counted["full key"] == counted["viewer"] == (4, 8)
+    assert counted["limited"] == counted["limited reader"] == (2, 4)
+    assert counted["their key"] == (2, 4)
+
+
+def test_who_may_not_read_content_reads_none(world: World) -> None:
+    """Nothing that was said shows on any reading route of a credential without the permission, nor by search."""
+    for name, credential in world.credentials.items():
+        if CONTENT in credential.scopes:
+            continue
+        client, _ = world.client(credential)
+        with client:
+            trace = client.get(f"/api/v1/traces/{world.places['mine'].ids['trace_id']}")
+            if trace.status_code != 200:
+                continue
+            shown = trace.json()
+            assert {one["content"] for one in shown["spans"]} == {None}, name
+            assert {one["content_state"] for one in shown["spans"]} <= {"denied", "none"}, name
+            assert {one["explanation"] for one in shown["evaluations"]} == {""}, name
