@@ -64,8 +64,6 @@ FORBIDDEN_NAMES = frozenset(
     {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "core", "v2"}
 )
 LONGEST = 500
-OUTGROWN = frozenset({"tests/telemetry/test_ingest_http.py"})
-"""Files that are to be split by topic."""
 READS_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
         "holdfast.platform.settings": "the one place where settings are read",
@@ -250,8 +248,7 @@ def test_no_file_outgrows_a_sitting() -> None:
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in own_code()
     }
     assert len(lengths) > 100
-    assert [one for one in overlong(lengths) if one.partition(":")[0] not in OUTGROWN] == []
-    assert not [one for one in OUTGROWN if lengths.get(one, 0) <= LONGEST], "it has been split: strike it off"
+    assert overlong(lengths) == []
 
 
 def test_an_overlong_file_is_found() -> None:
