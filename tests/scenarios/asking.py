@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-
 from tests.scenarios.neighbours import Place, World
 from tests.scenarios.routes import FREE, IDS, TOKENS, UNIQUE, Operation, choices
 
@@ -94,5 +93,9 @@ def asks(world: World, operation: Operation, place: Place, csrf: str, **instead:
                 elif one in UNIQUE:
                     body[one] = UNIQUE[one].format(n=world.number())
                 else:
-                    body[one] = place.values[one] if one in ("system", "environment", "user") else FREE[one]
+                    body[one] = (
+                        place.values[one]
+                        if one in ("system", "environment", "user", "subject")
+                        else FREE[one]
+                    )
             yield Ask(operation.method, path, query, body, operation.form, [path, *instead.values()])

@@ -309,6 +309,14 @@ class World:
         self.send(key, "metrics", {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]})  # fmt: skip
         return trace
 
+    def telemetry_of(self, place: Place) -> dict[str, str]:
+        """Everything that the call store holds of a workspace, as its own full key exports it."""
+        credential = self.credentials["full key" if place.mark == MINE else "their key"]
+        client, _ = self.client(credential)
+        with client:
+            kinds = ("calls", "spans", "metrics", "logs", "evaluations")
+            return {kind: client.get(f"/api/v1/exports/{kind}").text for kind in kinds}
+
     def rows_of(self, place: Place) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that the control store holds of a workspace, but what signs by itself."""
         found: dict[str, list[tuple[Any, ...]]] = {}
@@ -317,14 +325,14 @@ class World:
                 if "workspace" in table.c and "checkpoint" not in table.name:
                     rows = tx.execute(sa.select(table).where(table.c.workspace == place.id))
                 elif table.name in ("workspaces", "members"):
-                    rows = tx.execute(sa.select(table).where(_holds(table, place)))
+                    rows = tx.execute(sa.select(table).where(_is_of(table, place)))
                 else:
                     continue
                 found[table.name] = sorted((tuple(map(str, row)) for row in rows), key=repr)
         return found
 
 
-def _holds(table: sa.Table, place: Place) -> sa.ColumnElement[bool]:
+def _is_of(table: sa.Table, place: Place) -> sa.ColumnElement[bool]:
     if table.name == "workspaces":
         return table.c.id == place.id
     return table.c.email.contains(place.mark)
@@ -368,6 +376,7 @@ def furnish(core: CoreProcess) -> World:
     world.tell(key, own, f"prod-{MINE}", MINE, f"{MINE} {SAID}", same)
     world.tell(neighbour.key, f"shop-{THEIRS}", f"prod-{THEIRS}", THEIRS, f"{THEIRS} {SAID_THEIRS}", same)
     mine.values["same trace"] = theirs.values["same trace"] = same
+    _holds(world)
     _views(world)
     for place, name in ((mine, "full key"), (theirs, "their key")):
         client, _ = world.client(world.credentials[name])
@@ -378,6 +387,19 @@ def furnish(core: CoreProcess) -> World:
         place.values |= {"cursor": listed["next_cursor"], "text": place.mark, "model": call["response_model"]}
         place.values["span"] = call["span_id"]
     return world
+
+
+def _holds(world: World) -> None:
+    for name in ("full key", "their key"):
+        credential = world.credentials[name]
+        place = world.places[credential.place]
+        place.values["subject"] = f"nobody-{place.mark}"
+        client, _ = world.client(credential)
+        body = {"reason": f"asked for by {place.mark}", "system": "none", "user": f"nobody-{place.mark}"}
+        with client:
+            answer = client.post("/api/v1/holds", json=body)
+        assert answer.status_code == 201, answer.text
+        place.ids["hold"] = answer.json()["id"]
 
 
 def _views(world: World) -> None:

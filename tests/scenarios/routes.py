@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from holdfast.app import make_api
@@ -169,6 +168,8 @@ FREE: dict[str, Any] = {
     "input_cache_write": "",
     "output": "2",
     "reason": "a reason",
+    "from": "2026-01-01T00:00:00Z",
+    "to": "2026-12-31T00:00:00Z",
     "from_at": "2026-01-01T00:00:00Z",
     "to_at": "2026-12-31T00:00:00Z",
 }
@@ -197,6 +198,6 @@ def unknown_parts(operation: Operation, query_values: set[str]) -> list[str]:
     for name, kind in operation.query.items():
         if name not in PLAIN_QUERY | query_values | {"name", "what"} and choices(kind) is None:
             found.append(f"query parameter {name}")
-    known = FREE.keys() | UNIQUE.keys() | TOKENS | {"system", "environment", "user"}
+    known = FREE.keys() | UNIQUE.keys() | TOKENS | {"system", "environment", "user", "subject"}
     found += [f"field {name} of the body" for name in operation.body if name not in known]
     return found

@@ -7,11 +7,8 @@ must say of itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-from running_core import CoreProcess
 from tests.scenarios.asking import Ask, asks
 from tests.scenarios.neighbours import (
     CONTENT,
@@ -40,6 +37,8 @@ from tests.scenarios.routes import (
     unknown_parts,
 )
 from tests.scenarios.seen import another, comparable, marks_in
+
+from running_core import CoreProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -257,15 +256,18 @@ def test_what_is_written_stays_at_home(world: World, name: str) -> None:
     """Bodies that name the neighbour's systems, environments and users change one's own workspace alone."""
     credential = world.credentials[name]
     own, other = sides(world, credential)
+    told_before = world.telemetry_of(other)
     before = world.rows_of(other)
     done = 0
     for operation in WRITES:
         if (operation.method, operation.path) in OPEN:
             continue
-        for field in ("system", "environment", "user"):
+        for field in ("system", "environment", "user", "subject"):
             if field not in operation.body | operation.query:
                 continue
-            foreign = other.unmarked.get(field, "user-of-nobody")
+            foreign = (
+                other.values["user"] if field == "subject" else other.unmarked.get(field, "user-of-nobody")
+            )
             where = "body" if field in operation.body else "query"
             answers = []
             for value in (foreign, another(foreign)):
@@ -283,6 +285,7 @@ def test_what_is_written_stays_at_home(world: World, name: str) -> None:
             assert answers[0] == answers[1], f"{operation.title}: {field} tells that it exists: {answers}"
     assert done >= 2, "no body was taken: the values in routes.py do not fit any more"
     assert world.rows_of(other) == before
+    assert world.telemetry_of(other) == told_before
 
 
 def secrets_for(world: World, credential: Credential, parameter: str) -> list[str]:

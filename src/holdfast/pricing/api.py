@@ -15,7 +15,7 @@ from holdfast.platform.access.model import Caller, Scope
 from holdfast.pricing import actions, reads
 from holdfast.pricing.model import PriceBookEntry
 
-router = APIRouter(prefix="/api/v1/prices", tags=["price book"])
+router = APIRouter(prefix="/api/v1/prices", tags=["price book"], responses=problems(401, 403, 404, 422, 503))
 Reader = Annotated[Caller, Depends(caller(Scope.READ))]
 Admin = Annotated[Caller, Depends(caller(Scope.ADMIN, everywhere=True))]
 

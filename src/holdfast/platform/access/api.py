@@ -20,7 +20,7 @@ from holdfast.platform.access.guard import problems as problems
 from holdfast.platform.access.guard import services as services
 from holdfast.platform.access.model import ApiKey, Caller, Grant, Member, Role, Scope
 
-router = APIRouter(prefix="/api/v1", tags=["access"])
+router = APIRouter(prefix="/api/v1", tags=["access"], responses=problems(401, 403, 404, 422, 503))
 Text = Annotated[str, Field(max_length=200)]
 Id = Annotated[str, Field(max_length=40)]
 

@@ -15,7 +15,7 @@ from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.tenancy import actions, reads
 from holdfast.platform.tenancy.model import CaptureMode, DataPolicy, Environment, RiskTier, System, Workspace
 
-router = APIRouter(prefix="/api/v1", tags=["workspaces"])
+router = APIRouter(prefix="/api/v1", tags=["workspaces"], responses=problems(401, 403, 404, 422, 503))
 Text = Annotated[str, Field(max_length=200)]
 Reader = Annotated[Caller, Depends(caller(Scope.READ))]
 Admin = Annotated[Caller, Depends(caller(Scope.ADMIN))]

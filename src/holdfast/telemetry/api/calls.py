@@ -9,22 +9,35 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from holdfast.kernel.time import parse_instant
-from holdfast.platform.access.guard import caller, services
+from holdfast.platform.access.guard import caller, problems, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.telemetry import actions
+from holdfast.telemetry.api.answers import Calls, Count, FacetValue, TraceOut
 from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads import calls as reads
 from holdfast.telemetry.reads import shapes, traces
 from holdfast.telemetry.store.calls import CallFilter
 
-router = APIRouter(prefix="/api/v1", tags=["calls"])
+router = APIRouter(prefix="/api/v1", tags=["calls"], responses=problems(401, 403, 404, 422, 503))
 Reader = Annotated[Caller, Depends(caller(Scope.READ))]
 FOREVER = TimeRange(shapes.instant(0), shapes.instant(2**62))
 Values = Annotated[
     list[str],
     Field(default_factory=list, description="May be repeated; (unknown) finds calls that do not say."),
 ]
+
+
+FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A file",
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("text/csv", "application/x-ndjson", "application/vnd.apache.parquet")
+        },
+    }
+}
+"""How an answer is described that is a file in one of the open formats."""
 
 
 class CallQuery(BaseModel):
@@ -90,21 +103,6 @@ class CallFacets(CallQuery):
     name: Annotated[list[str], Field(description="Dimensions to count by.", min_length=1, max_length=40)]
 
 
-class Calls(BaseModel):
-    """Calls, and the cursor of the next page; null on the last."""
-
-    calls: list[dict[str, Any]]
-    next_cursor: str | None
-
-
-class Count(BaseModel):
-    """Calls and spans, each counted once. `complete` is false while the last arrivals are still being counted."""
-
-    calls: int
-    spans: int
-    complete: bool
-
-
 def chosen(query: CallQuery, found: Caller) -> CallFilter:
     """The filter that a query asks for, limited to what the caller may see. Raises Invalid, NotFound."""
     within = TimeRange(
@@ -128,7 +126,7 @@ def list_calls(request: Request, query: Annotated[CallPage, Query()], found: Rea
     page = reads.calls(
         columns, found.ctx.workspace, chosen(query, found), query.limit, query.cursor or None, query.order
     )
-    return Calls(calls=page.items, next_cursor=page.next_cursor)
+    return Calls.model_validate({"calls": page.items, "next_cursor": page.next_cursor})
 
 
 @router.get("/calls/count")
@@ -141,7 +139,7 @@ def count_calls(request: Request, query: Annotated[CallQuery, Query()], found: R
     return Count(calls=counted.calls, spans=counted.spans, complete=counted.complete)
 
 
-@router.get("/calls/export", response_class=Response)
+@router.get("/calls/export", response_class=Response, responses=FILES)
 def export_calls(
     request: Request,
     query: Annotated[CallExport, Query()],
@@ -169,16 +167,16 @@ def call_facets(
     request: Request,
     query: Annotated[CallFacets, Query()],
     found: Reader,
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[FacetValue]]:
     """The commonest values of dimensions, with the number of calls that have them."""
     made = reads.facets(services(request).columns, found.ctx.workspace, chosen(query, found), query.name)
     return {
-        one: [{"value": value or None, "calls": n} for value, n in values] for one, values in made.items()
+        one: [FacetValue(value=value or None, calls=n) for value, n in values] for one, values in made.items()
     }
 
 
 @router.get("/traces/{trace_id}")
-def one_trace(request: Request, trace_id: str, found: Reader, workspace: str = "") -> dict[str, Any]:
+def one_trace(request: Request, trace_id: str, found: Reader, workspace: str = "") -> TraceOut:
     """One trace: its spans with the facts read from them, and the calls they make. Content needs its own permission."""
     ingest(request).counter.wait()
     found_services = services(request)
@@ -196,4 +194,4 @@ def one_trace(request: Request, trace_id: str, found: Reader, workspace: str = "
     if traces.shows_content(shown):
         with found_services.database.transaction() as tx:
             actions.open_content(found.ctx, tx, trace_id)
-    return shown
+    return TraceOut.model_validate(shown)

@@ -10,10 +10,11 @@ from fastapi.responses import StreamingResponse
 from holdfast.platform.access.guard import caller, problems, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.telemetry import actions
+from holdfast.telemetry.api.calls import FILES
 from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.reads import exports
 
-router = APIRouter(prefix="/api/v1", tags=["exports"])
+router = APIRouter(prefix="/api/v1", tags=["exports"], responses=problems(401, 403, 404, 422, 503))
 WholeReader = Annotated[Caller, Depends(caller(Scope.READ, everywhere=True))]
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -22,7 +23,7 @@ MEDIA_TYPES = {
 }
 
 
-@router.get("/exports/{what}", response_class=StreamingResponse, responses=problems(401, 403, 404, 422))
+@router.get("/exports/{what}", response_class=StreamingResponse, responses=FILES)
 def export(
     request: Request,
     by: WholeReader,

@@ -17,7 +17,7 @@ from holdfast.telemetry.reads import governance as reads
 from holdfast.telemetry.rules.holds import Hold
 from holdfast.telemetry.store.control import Erasure
 
-router = APIRouter(prefix="/api/v1", tags=["governance"])
+router = APIRouter(prefix="/api/v1", tags=["governance"], responses=problems(401, 403, 404, 422, 503))
 Admin = Annotated[Caller, Depends(caller(Scope.ADMIN, everywhere=True))]
 
 

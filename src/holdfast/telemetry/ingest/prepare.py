@@ -12,7 +12,7 @@ from holdfast.telemetry.conventions.reading import Reader
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Facts, Rejected, Span
 from holdfast.telemetry.rules.admission import name, past_keeping
-from holdfast.telemetry.rules.capture import capture
+from holdfast.telemetry.rules.capture import capture, plain_links
 from holdfast.telemetry.store.spans import SpanRow, encode
 
 log = logging.getLogger("holdfast.ingest")
@@ -80,7 +80,7 @@ def _row(
         attributes,
         resource,
         encode(captured.events) if captured.events else "",
-        encode(span.links) if span.links else "",
+        encode(plain_links(span.links, is_content)) if span.links else "",
         facts.user or "",
         facts.session or "",
         captured.content,

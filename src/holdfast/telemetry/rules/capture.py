@@ -94,6 +94,17 @@ def _split_events(
     return events, content
 
 
+def plain_links(links: list[dict[str, Any]], is_content: Callable[[str], bool]) -> list[dict[str, Any]]:
+    """A span's links without content: it has no place there, so it is not kept."""
+    return [
+        {
+            **link,
+            "attributes": {k: v for k, v in (link.get("attributes") or {}).items() if not is_content(k)},
+        }
+        for link in links
+    ]
+
+
 def redacted(value: Any, redact: Redact) -> Any:
     """A value with every text in it redacted, keys left alone."""
     if isinstance(value, str):
