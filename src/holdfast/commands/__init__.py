@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ INSTANCE = "instance"
 
 
 def open_database(settings: Settings) -> Database:
-    """The control store, migrated; a running core does not mind."""
+    """The control store, migrated; a running core does not mind. What is made is its owner's alone."""
+    os.umask(0o077)
     settings.data.mkdir(parents=True, exist_ok=True)
     database = Database(settings.sql)
     migrate(database)

@@ -170,6 +170,7 @@ class Call:
     charge: Charge | None
     observations: tuple[str, ...]  # span ids of all that were merged, the outermost first
     sequence: int
+    scope: str = ""  # instrumentation scope of the outermost span
 
 
 @dataclass(frozen=True, slots=True)

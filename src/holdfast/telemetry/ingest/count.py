@@ -282,6 +282,7 @@ class Counter:
             charge=self._price(workspace, group.facts, group.start_ns),
             observations=group.observations,
             sequence=sequence,
+            scope=group.scope,
         )
 
     def _row(self, workspace: str, call: Call, received: datetime, *, deleted: bool) -> CallRow:

@@ -42,6 +42,7 @@ class Group:
     start_ns: int
     end_ns: int
     error: bool
+    scope: str  # of the outermost
     sequence: int
     facts: Facts
     observations: tuple[str, ...]
@@ -283,6 +284,7 @@ def _group(members: list[Observation], lineage: Lineage) -> Group:
         start_ns=outermost.start_ns,
         end_ns=outermost.end_ns,
         error=outermost.error,
+        scope=outermost.scope,
         sequence=max(o.sequence for o in members),
         facts=facts,
         observations=tuple(o.span_id for o in members),

@@ -22,6 +22,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "attribute.unreadable": "An attribute held a value that its name does not allow, so it was not used.",
     "parameters.malformed_json": "The request parameters were no valid JSON, so they are unknown.",
     "content.malformed_json": "Captured content was no valid JSON and was kept as plain text.",
+    "call.unfit": "A value of this call could not be stored, so its facts are unknown; its spans are stored.",
     "merge.usage_disagrees": "Two records of this call state different tokens; the fuller one was used.",
 }
 

@@ -83,7 +83,7 @@ def _row(row: CallRow) -> dict[str, Any]:
         "finish_reasons": list(facts.finish_reasons),
         "refusal": facts.refusal,
         "parameters": msgspec.json.encode(facts.parameters).decode() if facts.parameters else "",
-        "scope": facts.provenance.get("scope", ""),
+        "scope": call.scope,
         "convention": facts.convention,
         "provenance": msgspec.json.encode(facts.provenance).decode() if facts.provenance else "",
         "quality": list(facts.quality),
