@@ -67,7 +67,9 @@ def test_every_operation_says_how_it_fails(document: dict[str, Any]) -> None:
             assert "application/problem+json" in described["responses"][status]["content"], (path, status)
 
 
-def test_without_credentials_each_operation_is_refused(workspace: Workspace, document: dict[str, Any]) -> None:
+def test_without_credentials_each_operation_is_refused(
+    workspace: Workspace, document: dict[str, Any]
+) -> None:
     for method, path, _ in operations(document):
         if path in PUBLIC:
             continue
