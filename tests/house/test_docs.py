@@ -31,6 +31,8 @@ from holdfast.telemetry.rules.quality import SENTENCES
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "holdfast"
 REFERENCE = ROOT / "docs" / "reference"
+
+
 def page(name: str) -> str:
     return (REFERENCE / name).read_text(encoding="utf-8")
 
