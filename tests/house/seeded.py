@@ -12,6 +12,7 @@ EVENTS = "tests/telemetry/test_ingest_events.py"
 DECODERS = "tests/telemetry/test_decoders.py"
 DLP = "tests/telemetry/test_dlp.py"
 GOVERNANCE = "tests/telemetry/test_governance.py"
+ISOLATION = "tests/scenarios/test_isolation.py"
 
 
 @dataclass(frozen=True)
@@ -230,5 +231,75 @@ DEFECTS = (
         '        if found[name] != listed[name]["sha256"]:\n',
         '        if found[name] != listed[name]["sha256"] and not name:\n',
         "tests/commands/test_backup.py::test_a_tampered_backup_is_refused_by_name",
+    ),
+    Defect(
+        "a query forgets its workspace",
+        "storage/columns.py",
+        '["workspace = {workspace:String}", *(f"({w})" for w in self.where)]',
+        '["true", *(f"({w})" for w in self.where)]',
+        f"{ISOLATION}::test_the_marks_are_there_to_be_found",
+    ),
+    Defect(
+        "a trace is shown whole to who may see a part",
+        "telemetry/reads/traces.py",
+        "stored = [one for one in every if reach.covers(one.system, one.environment)]",
+        "stored = every",
+        f"{ISOLATION}::test_the_marks_are_there_to_be_found",
+    ),
+    Defect(
+        "text is sought in content that may not be read",
+        "telemetry/reads/calls.py",
+        "content_pairs=content.pairs if content else ()",
+        'content_pairs=(("", ""),)',
+        f"{ISOLATION}::test_no_filter_tells_what_is_hidden",
+    ),
+    Defect(
+        "any workspace's key can be revoked",
+        "platform/access/store/keys.py",
+        ".where(api_keys.c.workspace == workspace, api_keys.c.id == key,",
+        ".where(api_keys.c.id == key,",
+        f"{ISOLATION}::test_a_neighbours_id_is_as_good_as_none",
+    ),
+    Defect(
+        "a key answers for whichever workspace is named",
+        "platform/access/guard.py",
+        "        if slug and slug != found.workspace.slug:\n",
+        "        if slug and slug == found.workspace.id:\n",
+        f"{ISOLATION}::test_a_neighbours_id_is_as_good_as_none",
+    ),
+    Defect(
+        "an error tells the name of a workspace",
+        "platform/access/guard.py",
+        "        if workspace.id not in reachable:\n            raise NotFound(NO_WORKSPACE)\n",
+        "        if workspace.id not in reachable:\n            raise NotFound(workspace.name)\n",
+        f"{ISOLATION}::test_a_neighbours_id_is_as_good_as_none",
+    ),
+    Defect(
+        "menus list the systems of others",
+        "telemetry/wiring.py",
+        " if reach.covers(*place)]",
+        "]",
+        f"{ISOLATION}::test_reads_show_nothing_hidden",
+    ),
+    Defect(
+        "an evaluation's explanation needs no permission",
+        "telemetry/reads/traces.py",
+        '"explanation": row["explanation"] if content else ""',
+        '"explanation": row["explanation"]',
+        f"{ISOLATION}::test_who_may_not_read_content_reads_none",
+    ),
+    Defect(
+        "a telemetry request chooses its workspace",
+        "telemetry/receiver/http.py",
+        "await self._intake.accept(key.workspace, signal,",
+        'await self._intake.accept(headers.get("x-scope-orgid", key.workspace), signal,',
+        f"{ISOLATION}::test_telemetry_lands_where_its_key_belongs",
+    ),
+    Defect(
+        "a door does not say how it fails",
+        "pricing/api.py",
+        ", responses=problems(401, 403, 404, 422, 503))",
+        ")",
+        "tests/scenarios/test_openapi.py::test_every_operation_says_how_it_fails",
     ),
 )

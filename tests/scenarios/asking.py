@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import httpx2
@@ -67,35 +68,32 @@ def asks(world: World, operation: Operation, place: Place, csrf: str, **instead:
 
     `instead` replaces a value by the place where it stands: `path_member=…`, `query_system=…`, `body_user=…`.
     """
-    names = [
-        (name, choices(kind))
+    offered = {
+        name: choices(kind) or []
         for name, kind in (operation.path_names | operation.query).items()
         if choices(kind)
-    ]
-    for name, values in names or [("", [""])]:
-        for value in values or []:
-            chosen = {name: value}
-            paths = {
-                one: chosen.get(one) or instead.get(f"path_{one}") or own_value(place, one)
-                for one in operation.path_names
-            }
-            path = re.sub(r"{(\w+)(?::path)?}", lambda found: paths[found[1]], operation.path)  # noqa: B023
-            query = {one: chosen[one] for one in operation.query if one in chosen}
-            if "name" in operation.query:
-                query["name"] = FACETS
-            query |= {one[6:]: text for one, text in instead.items() if one.startswith("query_")}
-            body = {}
-            for one in operation.body:
-                if f"body_{one}" in instead:
-                    body[one] = instead[f"body_{one}"]
-                elif one in TOKENS:
-                    body[one] = csrf
-                elif one in UNIQUE:
-                    body[one] = UNIQUE[one].format(n=world.number())
-                else:
-                    body[one] = (
-                        place.values[one]
-                        if one in ("system", "environment", "user", "subject")
-                        else FREE[one]
-                    )
-            yield Ask(operation.method, path, query, body, operation.form, [path, *instead.values()])
+    }
+    for values in product(*offered.values()):
+        chosen = dict(zip(offered, values, strict=True))
+        paths = {
+            one: chosen.get(one) or instead.get(f"path_{one}") or own_value(place, one)
+            for one in operation.path_names
+        }
+        path = re.sub(r"{(\w+)(?::path)?}", lambda found: paths[found[1]], operation.path)  # noqa: B023
+        query = {one: chosen[one] for one in operation.query if one in chosen}
+        if "name" in operation.query:
+            query["name"] = FACETS
+        query |= {one[6:]: text for one, text in instead.items() if one.startswith("query_")}
+        body = {}
+        for one in operation.body:
+            if f"body_{one}" in instead:
+                body[one] = instead[f"body_{one}"]
+            elif one in TOKENS:
+                body[one] = csrf
+            elif one in UNIQUE:
+                body[one] = UNIQUE[one].format(n=world.number())
+            else:
+                body[one] = (
+                    place.values[one] if one in ("system", "environment", "user", "subject") else FREE[one]
+                )
+        yield Ask(operation.method, path, query, body, operation.form, [path, *instead.values()])

@@ -250,7 +250,15 @@ class World:
         """Telemetry of every kind from one system: a call with its surroundings, logs, metrics, evaluations."""
         trace, call, root = trace or os.urandom(16).hex(), os.urandom(8).hex(), os.urandom(8).hex()
         at = time.time_ns() - 90 * 10**9
-        resource = {"attributes": attributes({"service.name": system, "deployment.environment.name": environment, "host.name": f"host-{mark}"})}  # fmt: skip
+        resource = {
+            "attributes": attributes(
+                {
+                    "service.name": system,
+                    "deployment.environment.name": environment,
+                    "host.name": f"host-{mark}",
+                }
+            )
+        }
         named = {
             f"holdfast.{name}": f"{name}-{mark}"
             for name in ("route", "agent", "tenant", "user", "session", "release", "feature")
@@ -266,9 +274,17 @@ class World:
             "custom.attribute": f"custom {mark}",
         }
         events = [
-            {"name": "gen_ai.user.message", "timeUnixNano": str(at), "attributes": attributes({"content": said})},
-            {"name": f"plain-{mark}", "timeUnixNano": str(at), "attributes": attributes({"gen_ai.prompt": said, "note": mark})},
-        ]  # fmt: skip
+            {
+                "name": "gen_ai.user.message",
+                "timeUnixNano": str(at),
+                "attributes": attributes({"content": said}),
+            },
+            {
+                "name": f"plain-{mark}",
+                "timeUnixNano": str(at),
+                "attributes": attributes({"gen_ai.prompt": said, "note": mark}),
+            },
+        ]
         link = {
             "traceId": trace,
             "spanId": root,
@@ -276,27 +292,62 @@ class World:
         }
         spans = [
             {
-                "traceId": trace, "spanId": root, "name": f"POST /{mark}", "kind": 2,
-                "startTimeUnixNano": str(at), "endTimeUnixNano": str(at + 900 * MILLISECOND),
+                "traceId": trace,
+                "spanId": root,
+                "name": f"POST /{mark}",
+                "kind": 2,
+                "startTimeUnixNano": str(at),
+                "endTimeUnixNano": str(at + 900 * MILLISECOND),
                 "attributes": attributes({"http.route": f"/{mark}"}),
             },
             {
-                "traceId": trace, "spanId": call, "parentSpanId": root, "name": f"chat {mark}", "kind": 3,
-                "startTimeUnixNano": str(at + MILLISECOND), "endTimeUnixNano": str(at + 800 * MILLISECOND),
-                "attributes": attributes(told), "events": events, "links": [link],
+                "traceId": trace,
+                "spanId": call,
+                "parentSpanId": root,
+                "name": f"chat {mark}",
+                "kind": 3,
+                "startTimeUnixNano": str(at + MILLISECOND),
+                "endTimeUnixNano": str(at + 800 * MILLISECOND),
+                "attributes": attributes(told),
+                "events": events,
+                "links": [link],
                 "status": {"code": 2, "message": f"failed for {mark}"},
             },
-        ]  # fmt: skip
-        self.send(key, "traces", {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": f"scope-{mark}"}, "spans": spans}]}]})  # fmt: skip
+        ]
+        self.send(
+            key,
+            "traces",
+            {
+                "resourceSpans": [
+                    {
+                        "resource": resource,
+                        "scopeSpans": [{"scope": {"name": f"scope-{mark}"}, "spans": spans}],
+                    }
+                ]
+            },
+        )
         evaluation = {
-            "event.name": "gen_ai.evaluation.result", "gen_ai.evaluation.name": f"judge-{mark}",
-            "gen_ai.evaluation.score.value": 0.5, "gen_ai.evaluation.score.label": f"label-{mark}",
+            "event.name": "gen_ai.evaluation.result",
+            "gen_ai.evaluation.name": f"judge-{mark}",
+            "gen_ai.evaluation.score.value": 0.5,
+            "gen_ai.evaluation.score.label": f"label-{mark}",
             "gen_ai.evaluation.explanation": f"because {said}",
-        }  # fmt: skip
+        }
         logs = [
-            {"timeUnixNano": str(at), "traceId": trace, "spanId": call, "eventName": "gen_ai.evaluation.result", "attributes": attributes(evaluation)},
-            {"timeUnixNano": str(at + 1), "eventName": f"event-{mark}", "body": {"stringValue": f"log {said}"}, "attributes": attributes({"user.id": f"user-{mark}"})},
-        ]  # fmt: skip
+            {
+                "timeUnixNano": str(at),
+                "traceId": trace,
+                "spanId": call,
+                "eventName": "gen_ai.evaluation.result",
+                "attributes": attributes(evaluation),
+            },
+            {
+                "timeUnixNano": str(at + 1),
+                "eventName": f"event-{mark}",
+                "body": {"stringValue": f"log {said}"},
+                "attributes": attributes({"user.id": f"user-{mark}"}),
+            },
+        ]
         self.send(
             key, "logs", {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": logs}]}]}
         )
@@ -306,7 +357,11 @@ class World:
             "attributes": attributes({"kind": f"point-{mark}"}),
         }
         metric = {"name": f"metric.{mark}", "unit": "1", "gauge": {"dataPoints": [point]}}
-        self.send(key, "metrics", {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]})  # fmt: skip
+        self.send(
+            key,
+            "metrics",
+            {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]},
+        )
         return trace
 
     def telemetry_of(self, place: Place) -> dict[str, str]:
@@ -361,8 +416,12 @@ def furnish(core: CoreProcess) -> World:
     world.add_member("viewer", "mine", [(Role.VIEWER, "", False)], unspoken)
     world.add_member("limited", "mine", [(Role.VIEWER, own, False)], (*unspoken, OTHER))
     world.add_member("limited reader", "mine", [(Role.VIEWER, own, True)], (*far, SAID_OTHER, OTHER))
-    world.add_member("half reader", "mine", [(Role.VIEWER, "", False), (Role.VIEWER, own, True)], (*far, SAID_OTHER))  # fmt: skip
-    neighbour = world.add_key("their key", "theirs", "ingest gateway read content operate admin", (MINE, SAID, SAID_OTHER))  # fmt: skip
+    world.add_member(
+        "half reader", "mine", [(Role.VIEWER, "", False), (Role.VIEWER, own, True)], (*far, SAID_OTHER)
+    )
+    neighbour = world.add_key(
+        "their key", "theirs", "ingest gateway read content operate admin", (MINE, SAID, SAID_OTHER)
+    )
     world.add_member("their admin", "theirs", [(Role.ADMIN, "", True)], (MINE, SAID, SAID_OTHER))
     key = world.credentials["full key"].key
     mine.ids["trace_id"] = world.tell(key, own, f"prod-{MINE}", MINE, f"{MINE} {SAID}")
@@ -370,7 +429,9 @@ def furnish(core: CoreProcess) -> World:
     for trace in (mixed, ""):
         made = world.tell(key, f"other-{OTHER}", f"stage-{OTHER}", OTHER, f"{OTHER} {SAID_OTHER}", trace)
         mine.values["other trace"] = made
-    theirs.ids["trace_id"] = world.tell(neighbour.key, f"shop-{THEIRS}", f"prod-{THEIRS}", THEIRS, f"{THEIRS} {SAID_THEIRS}")  # fmt: skip
+    theirs.ids["trace_id"] = world.tell(
+        neighbour.key, f"shop-{THEIRS}", f"prod-{THEIRS}", THEIRS, f"{THEIRS} {SAID_THEIRS}"
+    )
     # a trace of the same id in both: each sees its own half
     same = os.urandom(16).hex()
     world.tell(key, own, f"prod-{MINE}", MINE, f"{MINE} {SAID}", same)
@@ -385,7 +446,7 @@ def furnish(core: CoreProcess) -> World:
             call = client.get("/api/v1/calls", params={"system": f"shop-{place.mark}"}).json()["calls"][0]
         place.values |= {key: str(value) for key, value in call.items() if isinstance(value, str) and value}
         place.values |= {"cursor": listed["next_cursor"], "text": place.mark, "model": call["response_model"]}
-        place.values["span"] = call["span_id"]
+        place.values |= {"span": call["span_id"], "trace_id": place.ids["trace_id"]}
     return world
 
 

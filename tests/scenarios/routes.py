@@ -179,8 +179,18 @@ UNIQUE = {"slug": "made-{n}", "email": "new-{n}@nobody.test"}
 TOKENS = {"csrf", "csrf_token"}
 """Fields that the credential fills."""
 PLAIN_QUERY = {
-    "limit", "order", "format", "from", "to", "min_duration_ms", "next", "token", "streaming", "refusal", "sample",
-}  # fmt: skip
+    "limit",
+    "order",
+    "format",
+    "from",
+    "to",
+    "min_duration_ms",
+    "next",
+    "token",
+    "streaming",
+    "refusal",
+    "sample",
+}
 """Query parameters that name nobody's record."""
 LOCAL = "/local"
 """What only the data folder's own socket answers; for everybody else there is nothing there."""

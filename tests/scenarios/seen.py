@@ -39,7 +39,13 @@ def unwrapped(answer: httpx2.Response) -> list[bytes]:
     if body[:2] == b"\x1f\x8b":
         body = gzip.decompress(body)
     head = "\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode()
-    found = [head, unquote_to_bytes(head), body, unquote_to_bytes(body), html.unescape(body.decode("latin-1")).encode("latin-1", "replace")]  # fmt: skip
+    found = [
+        head,
+        unquote_to_bytes(head),
+        body,
+        unquote_to_bytes(body),
+        html.unescape(body.decode("latin-1")).encode("latin-1", "replace"),
+    ]
     found.append(_ESCAPED.sub(lambda one: bytes.fromhex((one[1] or one[2]).decode()), body))
     if body[:4] == b"PAR1":
         table = parquet.read_table(io.BytesIO(body))

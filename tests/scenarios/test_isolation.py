@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import grpc
 import pytest
 from tests.scenarios.asking import Ask, asks
 from tests.scenarios.neighbours import (
     CONTENT,
     MINE,
     OTHER,
+    PASSWORD,
     SAID,
     SAID_OTHER,
     SAID_THEIRS,
@@ -38,7 +40,9 @@ from tests.scenarios.routes import (
 )
 from tests.scenarios.seen import another, comparable, marks_in
 
-from running_core import CoreProcess
+from holdfast.platform.audit import reads as audit
+from otlp_made import body, span
+from running_core import CoreProcess, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -62,6 +66,8 @@ CREDENTIALS = (
     "limited reader",
     "half reader",
 )
+OF_EVERY_WORKSPACE = {"GET /api/v1/workspaces"}
+"""Operations that answer for all workspaces of their caller, whichever one is named."""
 CURIOUS = ("full key", "viewer", "limited", "limited reader", "half reader")
 
 
@@ -215,7 +221,8 @@ def tried(operation: Operation, other: Place) -> Iterator[tuple[str, str]]:
                 f"{operation.title}: the neighbour has no {name}; make one in neighbours.py"
             )
             yield f"path_{name}", other.ids[name]
-    if not operation.is_page:
+    named = "workspace" in operation.path_names or operation.title in OF_EVERY_WORKSPACE
+    if not operation.is_page and not named:
         yield "query_workspace", other.slug
 
 
@@ -364,3 +371,97 @@ def test_who_may_not_read_content_reads_none(world: World) -> None:
             assert {one["content"] for one in shown["spans"]} == {None}, name
             assert {one["content_state"] for one in shown["spans"]} <= {"denied", "none"}, name
             assert {one["explanation"] for one in shown["evaluations"]} == {""}, name
+
+
+def test_telemetry_lands_where_its_key_belongs(world: World) -> None:
+    """Nothing in a request to the OTLP doors, HTTP or gRPC, moves it into another workspace."""
+    theirs = world.places["theirs"]
+    before = world.telemetry_of(theirs)
+    resource = {
+        "service.name": f"shop-{THEIRS}",
+        "deployment.environment.name": f"prod-{THEIRS}",
+        "holdfast.workspace": theirs.slug,
+        "workspace": theirs.id,
+        "holdfast.workspace.id": theirs.id,
+    }
+    sent = body([span(theirs.ids["trace_id"], theirs.values["span"])], resource=resource)
+    key = world.credentials["ingest key"].key
+    claims = {
+        "x-holdfast-workspace": theirs.slug,
+        "x-scope-orgid": theirs.id,
+        "x-tenant": theirs.slug,
+        "content-type": "application/x-protobuf",
+    }
+    answer = world.core.client.post(
+        f"/v1/traces?workspace={theirs.slug}",
+        content=sent,
+        headers={"authorization": f"Bearer {key}", **claims},
+    )
+    assert answer.status_code == 200
+    assert not marks_in(answer, (THEIRS,))
+    with grpc.insecure_channel(f"127.0.0.1:{world.core.grpc_port}") as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        metadata = (("authorization", f"Bearer {key}"), ("x-holdfast-workspace", theirs.slug))
+        assert export(sent, metadata=metadata, timeout=20) == b""
+        with pytest.raises(grpc.RpcError):
+            export(sent, metadata=(("x-holdfast-workspace", theirs.slug),), timeout=20)
+    assert world.telemetry_of(theirs) == before
+    read = world.credentials["read key"].key
+    answer = world.core.client.get(
+        "/api/v1/calls",
+        params={"trace_id": theirs.ids["trace_id"]},
+        headers={"authorization": f"Bearer {read}"},
+    )
+    assert [call["system"] for call in answer.json()["calls"]] == [f"shop-{THEIRS}"]  # one's own, so named
+
+
+def test_the_machines_own_door_is_not_on_the_network(world: World) -> None:
+    """What the command line may do through the data folder's socket, nobody may over TCP, whatever they claim."""
+    local = [one for one in OPERATIONS if one.path.startswith(LOCAL)]
+    assert local
+    claims = [
+        {},
+        {"host": "core"},
+        {"x-holdfast-workspace": world.places["theirs"].slug, "host": "core"},
+        {"holdfast.local": "true", "x-forwarded-for": "127.0.0.1", "forwarded": "for=unix:"},
+        {"authorization": f"Bearer {world.credentials['full key'].key}", "x-holdfast-workspace": "instance"},
+    ]
+    for headers in claims:
+        for operation in local:
+            answer = world.core.client.request(operation.method, operation.path, headers=headers)
+            assert answer.status_code == 404, f"{operation.title} with {headers}: {answer.status_code}"
+        if "authorization" not in headers:
+            answer = world.core.client.get("/api/v1/calls", headers=headers)
+            assert answer.status_code == 401, f"{headers}: {answer.status_code}"
+    assert (world.core.data / "core.sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_proofs_of_one_log_tell_nothing_of_the_other(world: World) -> None:
+    """The audit trees are apart: entries, proofs and checkpoints of one hold no mark, id or size of the other."""
+    mine, theirs = world.places["mine"], world.places["theirs"]
+    until(lambda: _signed(world, mine) and _signed(world, theirs), 30, "a checkpoint of each log")
+    with world.database.reading() as tx:
+        ctx = world.context(mine.id)
+        page = audit.entries(ctx, tx, limit=1000)
+        point = audit.latest_checkpoint(ctx, tx)
+        assert point is not None
+        proofs = [audit.proof_text(ctx, tx, one.index) for one in page.items if one.index < point.size]
+        lines = list(audit.export_lines(ctx, tx))
+        other = audit.entries(world.context(theirs.id), tx, limit=1000)
+    assert [one.index for one in page.items] == list(range(len(page.items)))[::-1]
+    assert len(other.items) != len(page.items)
+    for text in (*proofs, *lines, point.note):
+        for secret in (THEIRS, theirs.id, theirs.ids["key"], theirs.ids["member"], SAID_THEIRS):
+            assert secret not in text
+
+
+def _signed(world: World, place: Place) -> bool:
+    with world.database.reading() as tx:
+        return audit.latest_checkpoint(world.context(place.id), tx) is not None
+
+
+def test_the_log_of_the_process_holds_no_secret(world: World) -> None:
+    """At the most talkative level: no key, session, CSRF token, nor anything that was said."""
+    log = world.core.log.read_text()
+    for secret in (*world.secrets, SAID, SAID_OTHER, SAID_THEIRS, PASSWORD):
+        assert secret not in log
