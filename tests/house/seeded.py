@@ -275,6 +275,13 @@ DEFECTS = (
         f"{ISOLATION}::test_a_neighbours_id_is_as_good_as_none",
     ),
     Defect(
+        "spans are counted wherever a system or its environment may be seen",
+        "telemetry/store/spans.py",
+        '    if pairs:\n        clause, more = in_places(pairs, "reach")\n        where',
+        '    if False:\n        clause, more = in_places(pairs, "reach")\n        where',
+        f"{ISOLATION}::test_counts_are_of_what_may_be_seen",
+    ),
+    Defect(
         "menus list the systems of others",
         "telemetry/wiring.py",
         " if reach.covers(*place)]",

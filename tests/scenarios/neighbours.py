@@ -183,7 +183,8 @@ class World:
     def _grant(
         self, tx: Transaction, place: Place, member: str, role: Role, system: str, content: bool
     ) -> str:
-        grant = Grant(new_id("grant"), place.id, member, role, system, "", content)
+        system, _, environment = system.partition(" in ")
+        grant = Grant(new_id("grant"), place.id, member, role, system, environment, content)
         members_store.put_grant(tx, grant)
         return grant.id
 
@@ -201,7 +202,10 @@ class World:
     def add_member(
         self, name: str, place: str, grants: list[tuple[Role, str, bool]], hidden: tuple[str, ...]
     ) -> Credential:
-        """A member with roles: each with its system (empty: all), and whether content may be read there."""
+        """A member with roles: each with its place, and whether content may be read there.
+
+        The place is a system, a system in an environment (`one in there`), or empty: all.
+        """
         where = self.places[place]
         with self.database.transaction() as tx:
             first, *rest = grants
@@ -419,6 +423,11 @@ def furnish(core: CoreProcess) -> World:
     world.add_member(
         "half reader", "mine", [(Role.VIEWER, "", False), (Role.VIEWER, own, True)], (*far, SAID_OTHER)
     )
+    crossed = [
+        (Role.VIEWER, f"{own} in stage-{OTHER}", False),
+        (Role.VIEWER, f"other-{OTHER} in prod-{MINE}", False),
+    ]
+    world.add_member("crossed", "mine", crossed, (*unspoken, f"scope-{OTHER}"))
     neighbour = world.add_key(
         "their key", "theirs", "ingest gateway read content operate admin", (MINE, SAID, SAID_OTHER)
     )

@@ -347,13 +347,14 @@ def test_no_filter_tells_what_is_hidden(world: World, name: str) -> None:
 def test_counts_are_of_what_may_be_seen(world: World) -> None:
     """Calls and spans of the other system are not in the figures of who may not see it."""
     counted = {}
-    for name in ("viewer", "limited", "limited reader", "full key", "their key"):
+    for name in ("viewer", "limited", "limited reader", "crossed", "full key", "their key"):
         client, _ = world.client(world.credentials[name])
         with client:
             found = client.get("/api/v1/calls/count").json()
         counted[name] = (found["calls"], found["spans"])
     assert counted["full key"] == counted["viewer"] == (4, 8)
     assert counted["limited"] == counted["limited reader"] == (2, 4)
+    assert counted["crossed"] == (0, 0)  # each system where the other one runs: nothing is in both
     assert counted["their key"] == (2, 4)
 
 
