@@ -115,3 +115,35 @@ def test_what_is_described_is_what_is_answered(workspace: Workspace, document: d
             faults.append(f"{operation.method.upper()} {operation.path}: {error}")
     assert not faults, "\n\n".join(faults)
     assert tried > EXAMPLES * 10
+
+
+ODD = (
+    {"from": "0001-01-01T00:00:00+14:00"},
+    {"to": "9999-12-31T23:59:59-12:00"},
+    {"from": "yesterday"},
+    {"from": "2026-01-01T00:00:00"},
+    {"cursor": "WyJ0aW1lIiwgMTAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMCwgIngiXQ"},
+    {"cursor": "WyJjb3N0IiwgIk5hTiIsICJ4Il0", "order": "cost"},
+    {"cursor": "WyJjb3N0IiwgImEiLCAieCJd", "order": "cost"},
+    {"cursor": "%%%"},
+)
+
+
+@pytest.mark.parametrize("query", ODD, ids=str)
+def test_odd_instants_and_cursors_are_invalid(workspace: Workspace, query: dict[str, str]) -> None:
+    headers = {"authorization": f"Bearer {workspace.key}"}
+    paths = ["/api/v1/calls", "/w/described/calls"]
+    if "cursor" not in query:
+        paths += ["/api/v1/calls/count", "/w/described/calls/summary", "/w/described/calls/facets"]
+    sorts = {"sort": "-cost_amount"} if "order" in query else {}
+    for path in paths:
+        params = (
+            query if path.startswith("/api") else {k: v for k, v in query.items() if k != "order"} | sorts
+        )
+        answer = workspace.core.client.get(path, params=params, headers=headers)
+        assert answer.status_code == 422, f"{path}: {answer.status_code} {answer.text[:300]}"
+    for after in ("soon", "0001-01-01T00:00:00Z"):
+        answer = workspace.core.client.get(
+            "/w/described/calls/tail", params={"after": after}, headers=headers
+        )
+        assert answer.status_code == 422, f"{after}: {answer.status_code}"

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from holdfast.kernel.errors import Invalid
 
 Clock = Callable[[], datetime]
+YEARS = (1900, 2200)
+"""What stores can hold; an instant outside is a slip of the pen."""
 
 
 def utc_now() -> datetime:
@@ -25,6 +27,8 @@ def parse_instant(text: str, where: str) -> datetime:
         ) from error
     if instant.tzinfo is None:
         raise Invalid(f"{text[:40]!r} has no time zone; add Z for UTC", where=where)
+    if not YEARS[0] <= instant.year <= YEARS[1]:
+        raise Invalid(f"{text[:40]!r} is not between the years {YEARS[0]} and {YEARS[1]}", where=where)
     return instant.astimezone(UTC)
 
 
