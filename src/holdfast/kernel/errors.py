@@ -7,6 +7,8 @@
     ├── Denied           403  we know who you are, and you may not
     ├── Invalid          422  what you sent cannot be used; says what, where and how to mend it
     ├── TooLarge         413  what you sent is over a stated limit
+    ├── Unsupported      415  what you sent is of a type or encoding that is not read here
+    ├── WrongMethod      405  the address does not answer to this method
     ├── Exhausted        429  a limit is used up; says when to come back
     └── Unavailable      503  we cannot do it now; says when to try again
 
@@ -57,6 +59,16 @@ class Invalid(HoldfastError):
 class TooLarge(HoldfastError):
     status = 413
     title = "Too large"
+
+
+class Unsupported(HoldfastError):
+    status = 415
+    title = "Unsupported type"
+
+
+class WrongMethod(HoldfastError):
+    status = 405
+    title = "Wrong method"
 
 
 class Exhausted(HoldfastError):

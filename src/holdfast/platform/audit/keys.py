@@ -73,7 +73,7 @@ class MemoryFile:
 
 def _write(path: Path, text: str, *, mode: int = 0o600, keep: bool = False) -> None:
     """Writes a file whole or not at all, and syncs it. `keep` leaves one that somebody else just made."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    fresh = path.with_name(f"{path.name}.{os.urandom(8).hex()}.new")
     fresh.unlink(missing_ok=True)
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w") as file:
         file.write(text)

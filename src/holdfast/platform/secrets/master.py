@@ -29,7 +29,7 @@ def load(settings: Settings) -> MasterKey:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f"master.{os.getpid()}.new")
+    fresh = path.with_name(f"master.{os.urandom(8).hex()}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(base64.b64encode(rules.new_data_key()).decode() + "\n")

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from holdfast.kernel.errors import HoldfastError, Invalid, TooLarge, Unavailable
+from holdfast.kernel.errors import HoldfastError, Invalid, TooLarge, Unavailable, Unsupported, WrongMethod
 from holdfast.platform.access.model import Scope
 from holdfast.telemetry.ingest.intake import Intake, Outcome
 from holdfast.telemetry.receiver.keys import Keys, bearer
@@ -45,18 +45,6 @@ CODES = {400: 3, 401: 16, 403: 7, 405: 12, 413: 3, 415: 3, 422: 3, 429: 8, 503: 
 MOST_MEMBERS = 1000
 PIECE = 1 << 16
 """Bytes of gzip that are looked at at once: what follows a member is copied, so a body of many stays linear."""
-
-
-class Unsupported(HoldfastError):
-    """The body's type or encoding is none of ours."""
-
-    status = 415
-
-
-class WrongMethod(HoldfastError):
-    """Only POST is understood."""
-
-    status = 405
 
 
 class ClientLeft(Exception):
