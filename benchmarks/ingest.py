@@ -155,7 +155,7 @@ def measure_holdfast(work: Path, payload: Path, made: Payloads, start_ns: int) -
 def main(*, quick: bool) -> dict[str, Any]:
     """Runs it all; returns the last line's object."""
     wanted = aims.read("ingest")
-    spans = int(os.environ.get("SPANS") or (60_000 if quick else 300_000))
+    spans = int(os.environ.get("SPANS") or (24_000 if quick else 300_000))
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start_ns = int(midnight.timestamp()) * 10**9 - 86_400 * 10**9
     work = Path(tempfile.mkdtemp(prefix="holdfast-bench-"))
