@@ -26,7 +26,10 @@ def chat(model_url: str) -> Any:
 
 def test_a_chat_is_answered_and_counted(chat: Any) -> None:
     reply = chat.chat.completions.create(
-        model=ALIAS, messages=[{"role": "user", "content": "What is the capital of France?"}], max_tokens=40
+        model=ALIAS,
+        messages=[{"role": "user", "content": "What is the capital of France?"}],
+        max_tokens=40,
+        temperature=0,
     )
     assert "Paris" in reply.choices[0].message.content
     assert reply.model == ALIAS
