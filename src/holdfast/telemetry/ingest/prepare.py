@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from holdfast.kernel.errors import HoldfastError
 from holdfast.telemetry.conventions.content import is_content
@@ -91,10 +91,3 @@ def _row(
         min(start_seconds + policy.content_days * _DAY, _LAST),
     )
     return SpanRow(workspace, span, facts, values, len(attributes) + len(captured.content) + 300)
-
-
-def instant(nanoseconds: int) -> datetime:
-    """A UTC instant of Unix nanoseconds, to the microsecond."""
-    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).replace(
-        microsecond=nanoseconds // 1000 % 1_000_000
-    )

@@ -238,11 +238,7 @@ def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
     return clauses, params
 
 
-LISTED = (
-    "id",
-    "trace_id",
-    "span_id",
-    "toUnixTimestamp64Nano(started_at) AS start_ns",
+TOLD = (
     "duration_ns",
     "kind",
     *DIMENSIONS,
@@ -262,12 +258,11 @@ LISTED = (
     "finish_reasons",
     "refusal",
     "parameters",
-    "convention",
-    "provenance",
-    "quality",
-    "observations",
-    "sample",
 )
+"""Columns of what a call was, in the order that lists and exports share."""
+ORIGIN = ("convention", "provenance", "quality", "observations", "sample")
+"""Columns of how it is known."""
+LISTED = ("id", "trace_id", "span_id", "toUnixTimestamp64Nano(started_at) AS start_ns", *TOLD, *ORIGIN)
 
 
 def listed(
