@@ -18,6 +18,7 @@ from holdfast.platform.tenancy import actions as tenancy
 from holdfast.platform.tenancy.model import CaptureMode, DataPolicy
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
+from holdfast.telemetry.conventions.templates import Templates
 from holdfast.telemetry.ingest import dlp, prepare
 from holdfast.telemetry.ingest.commit import Batch
 from holdfast.telemetry.ingest.policies import Policies
@@ -86,7 +87,7 @@ def ask(webhook: Webhook, tmp_path: Path) -> Iterator[Callable[..., list[tuple[s
 
     def prepared(*contents: str) -> list[tuple[str, str]]:
         spans = [_span(number, content) for number, content in enumerate(contents)]
-        rows, refused = prepare.rows(made.id, spans, policies, NOW)
+        rows, refused = prepare.rows(made.id, spans, policies, Templates(), NOW)
         assert not refused
         batch = Batch(rows)
         safeguards.apply(made.id, batch)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.kernel.errors import Invalid
-from holdfast.text.detectors import KINDS, find, redact
+from holdfast.text.detectors import KINDS, clean, find, redact
 from holdfast.text.numbers import luhn
 
 # Put together at run time, so that no scanner takes this file for a leak.
@@ -231,6 +231,26 @@ def test_redaction_is_idempotent_and_leaves_nothing(text: str, region: str | Non
     redacted, _ = redact(text, region=region)
     assert find(redacted, region=region) == []
     assert redact(redacted, region=region) == (redacted, {})
+
+
+@given(
+    st.lists(st.lists(PIECES, max_size=4).map("".join) | st.text(max_size=60), max_size=4),
+    st.sampled_from([None, "US", "DE"]),
+)
+def test_what_is_called_clean_holds_nothing(texts: list[str], region: str | None) -> None:
+    if clean("\n".join(texts)):
+        assert [find(text, KINDS, region) for text in texts] == [[]] * len(texts)
+
+
+@pytest.mark.parametrize(
+    "text", [*SENSITIVE, AWS, GITHUB, GITHUB_FINE, SLACK, GOOGLE, JWT, HOLDFAST, PEM, f"Bearer {BEARER}"]
+)
+def test_nothing_sensitive_is_called_clean(text: str) -> None:
+    assert not clean(f"please keep {text} to yourself")
+
+
+def test_prose_is_clean() -> None:
+    assert clean("The policy of 2026 says: 30 days of paid leave, to be asked for in writing.")
 
 
 @given(st.text(max_size=300))

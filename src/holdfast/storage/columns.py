@@ -11,7 +11,7 @@ import os
 import queue
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,6 +159,15 @@ class Columns:
             client.insert(context=context)
             context.data = None
             self._prepared[key] = context
+
+    def insert_blocks(self, table: str, names: Sequence[str], blocks: Iterable[bytes]) -> None:
+        """Appends blocks in Native format (see `storage.native`) as one insert; returns when they are synced to disk.
+
+        Raises Unavailable, after which rows may be there or not.
+        """
+        with self._lent(self._writer) as client:
+            settings = LEAN if self.embedded else None
+            client.raw_insert(table, names, b"".join(blocks), settings=settings, fmt="Native")
 
     def rows(self, workspace: str, query: Select) -> list[tuple[Any, ...]]:
         """The rows of a query in one workspace."""

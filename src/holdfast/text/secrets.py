@@ -35,6 +35,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         ),
     )
 )
+_MARKS = (*(mark for marks, _ in _PATTERNS for mark in marks), "earer", "EARER")
 _BEARER = re.compile(r"\b[Bb](?:earer|EARER)[ \t]{1,4}([A-Za-z0-9._~+/-]{16,4000}={0,2})")
 _URL_PASSWORD = re.compile(r"://[^\s/:@]{0,100}:(?!\[[A-Z]{3,8}\]@)([^\s/@]{1,200})@")
 _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -55,6 +56,13 @@ def keys(text: str) -> Iterator[tuple[int, int]]:
         yield from _private_keys(text)
     if "://" in text and "@" in text:
         yield from (match.span(1) for match in _URL_PASSWORD.finditer(text))
+
+
+def may_hold_tokens(text: str, raw: bytes) -> bool:
+    """False where no pattern of a token can match; `raw` is the text in UTF-8."""
+    if _LONG_WORD not in raw.translate(_WORDS):
+        return False
+    return any(mark in text for mark in _MARKS)
 
 
 def _tokens(text: str) -> Iterator[tuple[int, int]]:

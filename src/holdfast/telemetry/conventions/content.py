@@ -188,6 +188,14 @@ def read_content(draft: Draft, kind: Kind) -> Found | None:
     return found if found.any else None
 
 
+def glance(values: dict[str, Any], kind: Kind) -> Found | None:
+    """Like `read_content` for a span that has its content in these slots alone, without events."""
+    found = Found()
+    _from_slots(found, values)
+    _from_raw(found, values, kind)
+    return found if found.any else None
+
+
 def _from_slots(found: Found, values: dict[str, Any]) -> None:
     """Attributes of today's conventions."""
     get = values.get

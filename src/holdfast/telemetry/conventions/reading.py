@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from holdfast.telemetry.conventions import outcome, tokens, values
@@ -75,31 +75,53 @@ class Reader:
 
     def read(self, span: Span) -> Facts:
         """See read_facts."""
-        if span.resource is not self._resource:
-            self._resource = span.resource
-            self._stated = Draft(NO_SPAN)
-            _convert(self._stated, span.resource, DIMENSIONS)
+        self._read_resource(span.resource)
         attributes = span.attributes
         if TELLING.isdisjoint(attributes) and not _asks_vector_store(attributes):
             return _plain(span, self._stated)
+        draft, convention, kind = self._draft(span)
+        found = read_content(draft, kind) if kind is not Kind.OTHER or draft.content else None
+        facts = _facts(draft, convention, kind, found)
+        if kind.is_call:
+            _measure(facts, draft, convention, self._overrides)
+        return facts
+
+    def outline(self, span: Span) -> tuple[Facts, Draft, Convention]:
+        """The facts of a generative span but for its usage and what its content says; how they were come by."""
+        self._read_resource(span.resource)
+        draft, convention, kind = self._draft(span)
+        facts = _facts(draft, convention, kind, None)
+        if kind.is_call:
+            facts.parameters = draft.parameters
+            _timing(facts, draft)
+        return facts, draft, convention
+
+    def stated(self, resource: Attributes) -> Hashable:
+        """What a resource states, in a form that equals that of a resource which states the same."""
+        self._read_resource(resource)
+        stated = self._stated
+        return tuple(stated.values.items()), tuple(stated.sources.items()), tuple(stated.quality)
+
+    def _read_resource(self, resource: Attributes) -> None:
+        if resource is not self._resource:
+            self._resource = resource
+            self._stated = Draft(NO_SPAN)
+            _convert(self._stated, resource, DIMENSIONS)
+
+    def _draft(self, span: Span) -> tuple[Draft, Convention, Kind]:
         draft = Draft(span)
-        _convert(draft, attributes, TABLE)
+        _convert(draft, span.attributes, TABLE)
         _inherit(draft, self._stated)
         _server_route(draft)
         for convention in SHELF:
             if convention.claims(draft):
                 break
         kind = convention.kind(draft)
-        is_call = kind.is_call
-        if is_call and "invocation" in draft.values:
+        if kind.is_call and "invocation" in draft.values:
             _invocation(draft)
-        if is_call and convention.name == "openinference":
+        if kind.is_call and convention.name == "openinference":
             _raw_answer(draft)
-        found = read_content(draft, kind) if kind is not Kind.OTHER or draft.content else None
-        facts = _facts(draft, convention, kind, found)
-        if is_call:
-            _measure(facts, draft, convention, self._overrides)
-        return facts
+        return draft, convention, kind
 
 
 NO_SPAN = Span("", "", "", "", "", 0, 0, "", "", "", "", {}, {})

@@ -19,10 +19,9 @@ from pathlib import Path
 from holdfast.kernel.errors import Unavailable
 from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.model import Rejected
-from holdfast.telemetry.rules.admission import name
 from holdfast.telemetry.store import events, spans
 from holdfast.telemetry.store.events import EventRows
-from holdfast.telemetry.store.spans import SpanRow
+from holdfast.telemetry.store.spans import NO_SPANS, Block, SpanRow
 
 log = logging.getLogger("holdfast.ingest")
 
@@ -36,9 +35,10 @@ GATHER_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Batch:
-    """What one request brings: spans or events, never both."""
+    """What one request brings: spans (and `block`, the same ready to be sent) or events, never both."""
 
     spans: list[SpanRow] = field(default_factory=list)
+    block: Block = NO_SPANS
     events: EventRows = field(default_factory=EventRows)
 
     @property
@@ -185,17 +185,14 @@ class Committer:
             self._commit_events([one for one in group if not one[0].spans], self._sequence)
 
     def _commit_spans(self, group: Group, sequence: int) -> None:
-        rows = [row for batch, _ in group for row in batch.spans]
         try:
-            refused = self._store_spans(rows, sequence)
+            spans.insert(self._columns, [batch.block for batch, _ in group], sequence)
         except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
             _fail(group, error)
             return
-        if refused:
-            rows = [row for row in rows if id(row) not in refused]
-        self._announce(sequence, rows)
-        for batch, future in group:
-            future.set_result([refused[id(row)] for row in batch.spans if id(row) in refused])
+        self._announce(sequence, [row for batch, _ in group for row in batch.spans])
+        for _, future in group:
+            future.set_result([])
 
     def _commit_events(self, group: Group, sequence: int) -> None:
         try:
@@ -214,21 +211,6 @@ class Committer:
             log.exception(
                 "counting did not take over commit %d; it is done again at the next start", sequence
             )
-
-    def _store_spans(self, rows: Sequence[SpanRow], sequence: int) -> dict[int, Rejected]:
-        """Stores all rows; where the driver cannot encode one, finds it by halving and refuses only that one."""
-        if not rows:
-            return {}
-        try:
-            spans.insert(self._columns, rows, sequence)
-        except UNFIT as error:
-            if len(rows) == 1:
-                return {
-                    id(rows[0]): Rejected(name(rows[0].span), f"its values cannot be stored: {error}"[:300])
-                }
-            half = len(rows) // 2
-            return {**self._store_spans(rows[:half], sequence), **self._store_spans(rows[half:], sequence)}
-        return {}
 
     def _store_events(self, batches: Sequence[EventRows], sequence: int) -> dict[int, Rejected]:
         """Stores the events of several requests; a request with a value that cannot be encoded is refused alone."""

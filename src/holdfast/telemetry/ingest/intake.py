@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from holdfast.kernel.time import Clock
 from holdfast.platform.settings import Settings
+from holdfast.telemetry.conventions.templates import Templates
 from holdfast.telemetry.decode import events as event_decoding
 from holdfast.telemetry.decode import json, protobuf
 from holdfast.telemetry.ingest import prepare
@@ -40,6 +41,7 @@ class Intake:
         self._settings = settings
         self._clock = clock
         self._safeguards = Safeguards(policies, settings)
+        self._templates = Templates(policies.overrides)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="ingest-prepare")
 
     @property
@@ -73,7 +75,8 @@ class Intake:
     ) -> tuple[Batch, Sequence[Rejected], Sequence[str]]:
         batch, rejected, warnings = self._prepare(workspace, signal, body, is_json)
         self._safeguards.apply(workspace, batch)
-        return batch, rejected, warnings
+        batch.spans, batch.block, unfit = prepare.seal(batch.spans)
+        return batch, [*rejected, *unfit], warnings
 
     def _prepare(
         self, workspace: str, signal: str, body: bytes, is_json: bool
@@ -85,10 +88,10 @@ class Intake:
                 json.traces if is_json else protobuf.traces
             )
             found, unreadable = decode(body)
-            admission = admit(found, limits)
+            admission = admit(found, limits, small=len(body) <= limits.max_attribute_bytes)
             scopes = sum(len(span.scope_name) + len(span.scope_version) for span in admission.spans)
             bearable([span.resource for span in admission.spans], scopes, limits.max_body_bytes)
-            rows, refused = prepare.rows(workspace, admission.spans, self._policies, now)
+            rows, refused = prepare.rows(workspace, admission.spans, self._policies, self._templates, now)
             return Batch(rows), [*unreadable, *admission.rejected, *refused], admission.warnings
         if signal == "logs":
             records, unreadable = event_decoding.logs(body, is_json=is_json)

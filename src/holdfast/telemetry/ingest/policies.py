@@ -15,7 +15,7 @@ from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.rules.capture import CapturePlan
 from holdfast.telemetry.rules.holds import Hold, covers
 from holdfast.telemetry.store import control
-from holdfast.text.detectors import redact
+from holdfast.text.detectors import clean, redact
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -87,7 +87,7 @@ class Policies:
 def plan(policy: DataPolicy) -> CapturePlan:
     """A data policy made ready for the hot path."""
     kinds = frozenset(policy.redact_kinds)
-    return CapturePlan(policy.capture, policy.sample_rate, partial(_clean, kinds=kinds))
+    return CapturePlan(policy.capture, policy.sample_rate, partial(_clean, kinds=kinds), clean)
 
 
 def _clean(text: str, kinds: frozenset[str]) -> str:

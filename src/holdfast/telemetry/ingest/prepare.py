@@ -7,42 +7,45 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from holdfast.kernel.errors import HoldfastError
+from holdfast.storage.columns import UNFIT
 from holdfast.telemetry.conventions.content import is_content
-from holdfast.telemetry.conventions.reading import Reader
+from holdfast.telemetry.conventions.templates import QuickReader, Templates
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.model import Facts, Rejected, Span
 from holdfast.telemetry.rules.admission import name, past_keeping
 from holdfast.telemetry.rules.capture import capture, plain_links
-from holdfast.telemetry.store.spans import SpanRow, encode
+from holdfast.telemetry.store.spans import VALUES, Block, SpanRow, block, encode, milliseconds
 
 log = logging.getLogger("holdfast.ingest")
 
 _DAY = 86_400
+_EXPIRES = VALUES["expires_at"]
 _LAST = 2**32 - 1  # the last second that the store's DateTime can hold (2106)
 
 
 def rows(
-    workspace: str, spans: Sequence[Span], policies: Policies, now: datetime
+    workspace: str, spans: Sequence[Span], policies: Policies, templates: Templates, now: datetime
 ) -> tuple[list[SpanRow], list[Rejected]]:
     """Rows ready to be stored, and spans that cannot be. CPU only, but for a policy that must be looked up."""
     made: list[SpanRow] = []
     rejected: list[Rejected] = []
     resources: dict[int, str] = {}
-    reader = Reader(policies.overrides)
+    reader = QuickReader(templates)
     oldest = int(now.timestamp())
+    now_ms = milliseconds(now)
     for span in spans:
         try:
             resource = resources.get(id(span.resource))
             if resource is None:
                 resource = resources[id(span.resource)] = encode(span.resource)
-            row = _row(workspace, span, reader.read(span), resource, policies, now)
+            row = _row(workspace, span, reader.read(span), resource, policies, now_ms)
         except HoldfastError:
             raise
         except Exception as error:
             log.exception("a span could not be read: %s", name(span))
             rejected.append(Rejected(name(span), f"it could not be read: {type(error).__name__}"))
             continue
-        if row.values[-2] <= oldest:
+        if row.values[_EXPIRES] <= oldest:
             rejected.append(
                 Rejected(
                     name(span), past_keeping(policies.of(workspace, row.facts.system or "")[0].span_days)
@@ -54,14 +57,19 @@ def rows(
 
 
 def _row(
-    workspace: str, span: Span, facts: Facts, resource: str, policies: Policies, now: datetime
+    workspace: str,
+    span: Span,
+    read: tuple[Facts, Sequence[str]],
+    resource: str,
+    policies: Policies,
+    now_ms: int,
 ) -> SpanRow:
+    facts, content_names = read
     system = facts.system or ""
     policy, plan = policies.of(workspace, system)
-    captured = capture(span, plan, is_content)
+    captured = capture(span, plan, is_content, content_names)
     start_seconds = span.start_ns // 1_000_000_000
     attributes = encode(captured.attributes)
-    facts.content = None
     values = (
         span.trace_id,
         span.span_id,
@@ -86,8 +94,22 @@ def _row(
         captured.content,
         captured.state,
         facts.sample,
-        now,
+        now_ms,
         min(start_seconds + policy.span_days * _DAY, _LAST),
         min(start_seconds + policy.content_days * _DAY, _LAST),
     )
     return SpanRow(workspace, span, facts, values, len(attributes) + len(captured.content) + 300)
+
+
+def seal(rows: Sequence[SpanRow]) -> tuple[list[SpanRow], Block, list[Rejected]]:
+    """Rows made ready to be sent; one with a value that its column cannot hold is found by halving and refused."""
+    try:
+        return list(rows), block(rows), []
+    except UNFIT as error:
+        if len(rows) == 1:
+            reason = f"its values cannot be stored: {error}"[:300]
+            return [], block(()), [Rejected(name(rows[0].span), reason)]
+        half = len(rows) // 2
+        fit, _, refused = seal(rows[:half])
+        more, _, also = seal(rows[half:])
+        return [*fit, *more], block([*fit, *more]), [*refused, *also]

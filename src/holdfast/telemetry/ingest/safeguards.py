@@ -14,9 +14,7 @@ from holdfast.telemetry.rules.dlp import replaced, texts_of
 from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.store import events, spans
 
-_SPAN = {
-    name: place for place, name in enumerate(n for n in spans.NAMES if n not in ("workspace", "sequence"))
-}
+_SPAN = spans.VALUES
 _LOG = {name: place for place, name in enumerate(events.LOG_NAMES)}
 _EVALUATION = {name: place for place, name in enumerate(events.EVALUATION_NAMES)}
 _METRIC = {name: place for place, name in enumerate(events.METRIC_NAMES)}

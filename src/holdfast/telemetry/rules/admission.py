@@ -38,8 +38,11 @@ class Admission:
     warnings: list[str] = field(default_factory=list)
 
 
-def admit(spans: Sequence[Span], limits: Limits) -> Admission:
-    """Judges each span by itself; of two with one id in a request, equal ones count once, others are refused."""
+def admit(spans: Sequence[Span], limits: Limits, *, small: bool = False) -> Admission:
+    """Judges each span by itself; of two with one id in a request, equal ones count once, others are refused.
+
+    `small`: the whole request is no larger than one attribute may be, so none need be looked at for its size.
+    """
     result = Admission()
     seen: dict[tuple[str, str], Span] = {}
     for span in spans:
@@ -49,7 +52,7 @@ def admit(spans: Sequence[Span], limits: Limits) -> Admission:
             continue
         key = (span.trace_id, span.span_id)
         earlier = seen.setdefault(key, span)
-        oversized = trim(span, limits.max_attribute_bytes)
+        oversized = () if small else trim(span, limits.max_attribute_bytes)
         if earlier is not span:
             if earlier != span and repr(earlier) != repr(span):  # repr: a NaN is not equal to itself
                 result.rejected.append(

@@ -5,51 +5,56 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
+from holdfast.storage import native
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Facts, Span, SpanEvent, TimeRange
 
-NAMES = (
-    "workspace",
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "name",
-    "span_kind",
-    "kind",
-    "system",
-    "environment",
-    "started_at",
-    "duration_ns",
-    "status",
-    "status_message",
-    "scope_name",
-    "scope_version",
-    "attributes",
-    "resource",
-    "events",
-    "links",
-    "user",
-    "session",
-    "content",
-    "content_state",
-    "sample",
-    "sequence",
-    "received_at",
-    "expires_at",
-    "content_expires_at",
+_LONG, _INSTANT = native.numbers("q"), native.numbers("I")
+COLUMNS = (
+    native.Column("workspace", "String", native.texts),
+    native.Column("trace_id", "String", native.texts),
+    native.Column("span_id", "String", native.texts),
+    native.Column("parent_span_id", "String", native.texts),
+    native.Column("name", "String", native.texts),
+    native.Column("span_kind", "String", native.texts),
+    native.Column("kind", "String", native.texts),
+    native.Column("system", "String", native.texts),
+    native.Column("environment", "String", native.texts),
+    native.Column("started_at", "DateTime64(9, 'UTC')", _LONG),
+    native.Column("duration_ns", "Int64", _LONG),
+    native.Column("status", "String", native.texts),
+    native.Column("status_message", "String", native.texts),
+    native.Column("scope_name", "String", native.texts),
+    native.Column("scope_version", "String", native.texts),
+    native.Column("attributes", "String", native.texts),
+    native.Column("resource", "String", native.texts),
+    native.Column("events", "String", native.texts),
+    native.Column("links", "String", native.texts),
+    native.Column("user", "String", native.texts),
+    native.Column("session", "String", native.texts),
+    native.Column("content", "String", native.texts),
+    native.Column("content_state", "String", native.texts),
+    native.Column("sample", "Bool", native.flags),
+    native.Column("received_at", "DateTime64(3, 'UTC')", _LONG),
+    native.Column("expires_at", "DateTime('UTC')", _INSTANT),
+    native.Column("content_expires_at", "DateTime('UTC')", _INSTANT),
 )
+_SEQUENCE = native.Column("sequence", "UInt64", native.numbers("Q"))
+NAMES = (*(column.name for column in COLUMNS), _SEQUENCE.name)
+VALUES = {column.name: place for place, column in enumerate(COLUMNS[1:])}
+"""Column → its place in the values of a SpanRow."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}
 
 
 @dataclass(slots=True)
 class SpanRow:
-    """A span ready to be stored; `values` follow NAMES without workspace and sequence."""
+    """A span ready to be stored; `values` are those of COLUMNS after the workspace."""
 
     workspace: str
     span: Span
@@ -76,19 +81,44 @@ def nanoseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
+def milliseconds(instant: datetime) -> int:
+    """Unix milliseconds of an instant, rounded down."""
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
+
+
 def encode(value: Any) -> str:
     """JSON text; empty containers are empty text, which costs nothing to keep."""
     return msgspec.json.encode(value).decode() if value else ""
 
 
-def insert(columns: Columns, rows: Sequence[SpanRow], sequence: int) -> None:
-    """Stores spans durably as one commit."""
+class Block(NamedTuple):
+    """Spans as they are sent to the store, all but the number of their commit."""
+
+    rows: int
+    body: bytes
+
+
+NO_SPANS = Block(0, b"")
+
+
+def block(rows: Sequence[SpanRow]) -> Block:
+    """Spans made ready to be sent. Raises UNFIT where a value does not fit its column."""
     if not rows:
-        return
-    inner = list(zip(*(row.values for row in rows), strict=True))
-    position = NAMES.index("sequence") - 1
-    data = [[row.workspace for row in rows], *inner[:position], [sequence] * len(rows), *inner[position:]]
-    columns.insert("spans", NAMES, data)
+        return NO_SPANS
+    data = [[row.workspace for row in rows], *zip(*(row.values for row in rows), strict=True)]
+    parts = [native.column(column, values) for column, values in zip(COLUMNS, data, strict=True)]
+    return Block(len(rows), b"".join(parts))
+
+
+def insert(columns: Columns, blocks: Sequence[Block], sequence: int) -> None:
+    """Stores spans durably as one commit."""
+    sent = [
+        native.block(len(NAMES), one.rows, one.body + native.column(_SEQUENCE, [sequence] * one.rows))
+        for one in blocks
+        if one.rows
+    ]
+    if sent:
+        columns.insert_blocks("spans", NAMES, sent)
 
 
 def in_places(pairs: Sequence[tuple[str, str]], prefix: str) -> tuple[str, dict[str, Any]]:
