@@ -29,10 +29,12 @@ STATUSES = ("unset", "ok", "error")
 def value(any_value: Any) -> Any:
     """An AnyValue as a plain Python value."""
     which = any_value.WhichOneof("value")
+    if which == "int_value":
+        return any_value.int_value
     if which is None:
         return None
     if which == "array_value":
-        return [value(item) for item in any_value.array_value.values]
+        return [item.string_value or value(item) for item in any_value.array_value.values]
     if which == "kvlist_value":
         return {item.key: value(item.value) for item in any_value.kvlist_value.values}
     if which == "bytes_value":
@@ -41,19 +43,13 @@ def value(any_value: Any) -> Any:
 
 
 def attributes(pairs: Any) -> Attributes:
-    """A list of KeyValue as a dict; of two with one key the later holds."""
-    return {pair.key: value(pair.value) for pair in pairs}
+    """A list of KeyValue as a dict; of two with one key the later holds. Most values are text: that is asked first."""
+    return {pair.key: (held := pair.value).string_value or value(held) for pair in pairs}
 
 
 def span(wire: Any, scope_name: str, scope_version: str, resource: Attributes) -> Span:
     """One wire span. Nothing is judged here; see `rules.admission`."""
     kind, status = wire.kind, wire.status
-    found: Attributes = {}
-    for pair in wire.attributes:
-        held = pair.value
-        found[pair.key] = held.string_value or value(
-            held
-        )  # most are text, and this is the hottest line of all
     events, links = wire.events, wire.links
     return Span(
         wire.trace_id.hex(),
@@ -67,7 +63,7 @@ def span(wire: Any, scope_name: str, scope_version: str, resource: Attributes) -
         status.message,
         scope_name,
         scope_version,
-        found,
+        attributes(wire.attributes),
         resource,
         [SpanEvent(event.name, event.time_unix_nano, attributes(event.attributes)) for event in events]
         if events
