@@ -26,6 +26,7 @@ class Store:
 
     def __init__(self) -> None:
         self.spans = 0
+        self.commits = 0
         self.events = 0
         self.fault: Exception | None = None
         self.may_go_on = threading.Event()
@@ -40,6 +41,7 @@ class Store:
     def insert_blocks(self, _table: str, names: Sequence[str], blocks: Sequence[bytes]) -> None:
         self._fail()
         assert [one[0] for one in blocks] == [len(names)] * len(blocks)
+        self.commits += 1
         self.spans += sum(one[1] for one in blocks)  # a block begins with its columns and its rows
 
     def _fail(self) -> None:
@@ -149,6 +151,18 @@ def test_a_sender_that_leaves_does_not_stop_the_others(store: Store, committer: 
     store.may_go_on.set()
     assert answer(committer.submit(batch("d"))) == []
     assert store.spans == 4
+
+
+def test_a_commit_waits_for_what_is_coming_and_no_longer(store: Store, committer: Committer) -> None:
+    with committer.coming():
+        with committer.coming():
+            first = committer.submit(batch("a"))
+            second = committer.submit(batch("b"))
+            assert [answer(first), answer(second)] == [[], []]
+        with committer.coming():  # one that brings nothing, such as a request that is refused
+            third = committer.submit(batch("c"))
+        assert answer(third) == []
+    assert (store.spans, store.commits) == (3, 2)
 
 
 def test_room_is_bounded_and_given_back(committer: Committer) -> None:

@@ -29,8 +29,8 @@ MOST_ROWS = 40_000
 """Rows of one commit; what waits beyond them is the next."""
 MOST_WAITING = 400
 """Requests that are enough for a commit."""
-GATHER_SECONDS = 0.05
-"""How long a commit waits for requests that are on their way already: each commit has a fixed price."""
+GATHER_SECONDS = 0.2
+"""How long a commit waits for requests that are being prepared already: each commit has a fixed price."""
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Committer:
         self._sequence = first_sequence
         self._waiting: Group = []
         self._reserved = 0
-        self._inside = 0  # requests between reserve and release
+        self._coming = 0
         lock = threading.Lock()
         self._wake = threading.Condition(lock)
         self._quiet = threading.Condition(lock)
@@ -99,13 +99,23 @@ class Committer:
             if self._reserved and self._reserved + size > self._queue_bytes:
                 raise Unavailable("too much telemetry waits for the disk; send again", retry_after=1)
             self._reserved += size
-            self._inside += 1
 
     def release(self, size: int) -> None:
         """Gives room back."""
         with self._wake:
             self._reserved -= size
-            self._inside -= 1
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """A request is being prepared, and then waits for its answer: a commit waits a moment for it."""
+        with self._wake:
+            self._coming += 1
+        try:
+            yield
+        finally:
+            with self._wake:
+                self._coming -= 1
+                self._wake.notify()
 
     def submit(self, batch: Batch) -> Future[list[Rejected]]:
         """Queues a batch. The future gives the records that the store refused, once the rest is on disk."""
@@ -176,7 +186,7 @@ class Committer:
     def _gathered(self) -> bool:
         """Whether nobody else is on the way: a lone sender never waits."""
         waiting = len(self._waiting)
-        return waiting >= self._inside or self._stopping or waiting >= MOST_WAITING
+        return waiting >= self._coming or self._stopping or waiting >= MOST_WAITING
 
     def _run(self) -> None:
         while (group := self._take()) is not None:

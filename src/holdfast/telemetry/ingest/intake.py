@@ -60,9 +60,10 @@ class Intake:
     async def accept(self, workspace: str, signal: str, body: bytes, *, is_json: bool) -> Outcome:
         """Stores one request of `traces`, `metrics` or `logs`. Raises Invalid, Unavailable."""
         loop = asyncio.get_running_loop()
-        prepared = await loop.run_in_executor(self._pool, self._guarded, workspace, signal, body, is_json)
-        batch, rejected, warnings = prepared
-        refused = await asyncio.wrap_future(self._committer.submit(batch))
+        with self._committer.coming():
+            prepared = await loop.run_in_executor(self._pool, self._guarded, workspace, signal, body, is_json)
+            batch, rejected, warnings = prepared
+            refused = await asyncio.wrap_future(self._committer.submit(batch))
         return outcome([*rejected, *refused], warnings)
 
     def stop(self) -> None:
