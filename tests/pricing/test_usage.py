@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,7 +169,7 @@ def test_from_totals_sums_to_the_total_or_refuses(
 
 @given(st.data())
 def test_no_negative_bucket_passes_the_check(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from([field.name for field in fields(Usage)]))
-    sound = data.draw(st.builds(Usage, input_uncached=count, output=count))
+    name = data.draw(st.sampled_from(Usage._fields))
+    sound = data.draw(st.tuples(count, count).map(lambda n: Usage(n[0], output=n[1])))
     assert rules.check(sound) == []
-    assert rules.check(replace(sound, **{name: -data.draw(st.integers(1, 10**6))}))
+    assert rules.check(sound._replace(**{name: -data.draw(st.integers(1, 10**6))}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from holdfast.pricing.model import Usage
 from holdfast.telemetry.model import Content, ErrorClass, Facts, Kind, Observation
+from holdfast.telemetry.rules import merge
 from holdfast.telemetry.rules.merge import Group, resolve, without_circles
 from holdfast.telemetry.rules.naming import family
 
@@ -394,8 +396,40 @@ def test_every_observation_is_in_one_call_at_most_and_no_call_has_two_ids(trace:
         assert calls
 
 
+@settings(max_examples=500, deadline=None, phases=QUICK)
+@given(traces(), st.booleans())
+def test_the_quick_way_gives_what_the_rules_give(trace: list[Observation], mostly_apart: bool) -> None:
+    if mostly_apart:  # so that the quick way is taken often: one scope, and few calls with spans under them
+        for observation in trace:
+            observation.scope = "x"
+            if observation.span_id in {o.parent_span_id for o in trace}:
+                observation.facts.kind = Kind.AGENT
+    given_before = copy.deepcopy(trace)
+    quick = resolve(trace, {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merge, "stand_apart", lambda *_: False)
+        assert resolve(trace, {}) == quick
+    assert trace == given_before, "what calls inherit is not written into the observations"
+
+
+def test_what_can_be_told_quickly() -> None:
+    def told(*trace: Observation) -> bool:
+        known = merge.latest(trace)
+        calls = [o for o in known.values() if o.facts.kind.is_call]
+        return merge.stand_apart(calls, known, {o.span_id: o.parent_span_id for o in known.values()})
+
+    root = seen("t", kind=Kind.AGENT)
+    assert told(root, seen("a", "t"), seen("b", "t"), seen("c", "gone"))
+    assert not told(root, seen("a", "t"), seen("b", "t", scope="b"))
+    assert not told(seen("a"), seen("t", "a", kind=Kind.AGENT), seen("b", "t"))
+    assert not told(seen("t", "u", kind=Kind.AGENT), seen("u", "t", kind=Kind.AGENT), seen("a", "t"))
+    assert not told(seen("a", "a"))
+
+
 def test_a_deep_and_a_wide_trace_take_linear_time() -> None:
     deep = [seen(str(n), str(n - 1) if n else "", at=(n, 99_999 - n), id=str(n)) for n in range(5_000)]
     assert len(resolve(deep, {})) == 5_000
     wide = [seen(str(n), "t", at=(n, n + 1), scope="xy"[n % 2], id=str(n)) for n in range(5_000)]
     assert len(resolve(wide, {})) == 5_000
+    steps = [seen(str(n), str(n - 1) if n else "", kind=Kind.AGENT) for n in range(5_000)]
+    assert len(resolve([*steps, *(seen(f"c{n}", str(n)) for n in range(5_000))], {})) == 5_000

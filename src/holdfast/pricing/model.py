@@ -1,4 +1,7 @@
-"""Nouns of pricing: the usage partition, and a charge that says where its price came from."""
+"""Nouns of pricing: the usage partition, and a charge that says where its price came from.
+
+What is made once or more for every call is a NamedTuple: it is made in a fifth of the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one call in exclusive buckets; None is unknown, 0 is a real zero.
 
     input total  = input_uncached + input_cache_read + input_cache_write
@@ -35,14 +37,12 @@ class Usage:
     @property
     def input_total(self) -> int | None:
         """Sum of the known input buckets; None when nothing of the input is known."""
-        known = [
-            n for n in (self.input_uncached, self.input_cache_read, self.input_cache_write) if n is not None
-        ]
-        return sum(known) if known else None
+        if self.input_uncached is None and self.input_cache_read is None and self.input_cache_write is None:
+            return None
+        return (self.input_uncached or 0) + (self.input_cache_read or 0) + (self.input_cache_write or 0)
 
 
-@dataclass(frozen=True, slots=True)
-class PriceQuery:
+class PriceQuery(NamedTuple):
     """What must be known to price a call. `at` is the request's instant, always given."""
 
     provider: str | None
@@ -53,8 +53,7 @@ class PriceQuery:
     base_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What a call costs, or why that is unknown. `amount` is None when unknown, never zero instead.
 
     `parts` gives the amount per bucket. `source` is genai-prices, price-book or reported.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.pricing.model import Charge, Usage
 
@@ -156,8 +156,7 @@ class Observation:
     facts: Facts
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One LLM, embedding or rerank request, counted once however many spans saw it."""
 
     id: str  # the outermost span's id

@@ -34,6 +34,9 @@ BUCKETS = (
 """Every bucket that can have a rate, named as in `Usage`."""
 
 NO_USAGE = "usage unknown"
+_ZERO = Decimal(0)
+_EXACT = Context(prec=60, traps=[Inexact])
+"""Raises rather than rounds. One for all threads: all that changes in it are flags that nobody reads."""
 TTL_ASSUMED = ":write-ttl-assumed-5m"
 """Ends the price id where cache writes did not state their time to live and it makes a difference."""
 
@@ -66,8 +69,8 @@ def charge(usage: Usage, rates: Rates) -> Charge:
     counts = _exclusive(usage, total or 0, priced)
     if isinstance(counts, str):
         return unknown(counts, rates)
-    exact = Context(prec=60, traps=[Inexact])
-    amount = Decimal(0)
+    exact = _EXACT
+    amount = _ZERO
     parts: dict[str, Decimal] = {}
     for bucket, count in counts:
         if count:

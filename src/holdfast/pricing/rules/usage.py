@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Literal
 
 from holdfast.pricing.model import Impossible, Partition, Usage
@@ -21,7 +21,7 @@ PARTS_DO_NOT_ADD_UP = "usage.parts_do_not_add_up"
 LIMIT = 10**12
 """No single call holds a million million tokens; a larger count is an error of the sender."""
 
-_FIELDS = tuple(Usage.__dataclass_fields__)
+_FIELDS = Usage._fields
 _SUBSETS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("input_cache_write", ("input_cache_write_5m", "input_cache_write_1h")),
     ("input_cache_read", ("cache_read_audio",)),
@@ -29,9 +29,13 @@ _SUBSETS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("output", ("output_reasoning",)),
     ("output", ("output_audio", "output_image")),
 )
-_ALL = attrgetter(*_FIELDS)
-_PARTS = attrgetter(
-    *dict.fromkeys(part for _, parts in _SUBSETS for part in parts), "input_audio", "input_image"
+_PARTS = itemgetter(
+    *(
+        _FIELDS.index(part)
+        for part in dict.fromkeys(
+            [*(part for _, parts in _SUBSETS for part in parts), "input_audio", "input_image"]
+        )
+    )
 )
 
 
@@ -41,11 +45,10 @@ def check(usage: Usage) -> list[Impossible]:
     A part of an unknown whole is not impossible, only unpriceable.
     """
     found: list[Impossible] = []
-    counts = _ALL(usage)
-    known = [count for count in counts if count is not None]
+    known = [count for count in usage if count is not None]
     if not known or (min(known) >= 0 and max(known) <= LIMIT and not any(_PARTS(usage))):
         return found  # the common case, quickly: plain counts without parts
-    for name, count in zip(_FIELDS, counts, strict=True):
+    for name, count in zip(_FIELDS, usage, strict=True):
         if count is None or 0 <= count <= LIMIT:
             continue
         code, word = (NEGATIVE, "is negative") if count < 0 else (ABSURD, "is more than any call can hold")
@@ -83,8 +86,8 @@ def from_totals(
     problem says so.
     """
     uncached = None if input_total is None else input_total - (cache_read or 0) - (cache_write or 0)
-    usage = replace(
-        rest or Usage(), input_uncached=uncached, input_cache_read=cache_read, input_cache_write=cache_write
+    usage = (rest or Usage())._replace(
+        input_uncached=uncached, input_cache_read=cache_read, input_cache_write=cache_write
     )
     if uncached is None or uncached >= 0:
         return _vetted(usage)
@@ -102,7 +105,7 @@ def _refused(usage: Usage, problems: tuple[Impossible, ...]) -> Partition:
     """`usage` without the sides in which something is impossible."""
     sides = {problem.side for problem in problems}
     emptied = {name: None for name in _FIELDS if _side(name) in sides}
-    return Partition(replace(usage, **emptied) if emptied else usage, problems)
+    return Partition(usage._replace(**emptied) if emptied else usage, problems)
 
 
 def partition_openai(raw: Mapping[str, Any]) -> Partition:

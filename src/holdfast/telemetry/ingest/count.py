@@ -11,23 +11,21 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import numpy as np
 
 from holdfast.kernel.errors import HoldfastError, Unavailable
 from holdfast.pricing.model import Charge
 from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.policies import Policies
+from holdfast.telemetry.ingest.seen import SeenTraces
 from holdfast.telemetry.model import Call, Facts, Kind, Observation, Span
 from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.rules.merge import Group, resolve
-from holdfast.telemetry.store import calls, spans
-from holdfast.telemetry.store.calls import CallRow
+from holdfast.telemetry.store import counted, spans
+from holdfast.telemetry.store.counted import CallRow
 from holdfast.telemetry.store.spans import SpanRow
 
 log = logging.getLogger("holdfast.count")
@@ -50,33 +48,6 @@ class Trace:
     observations: dict[str, Observation] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
     used: float = 0.0
-
-
-class SeenTraces:
-    """Which trace ids were seen: never says no wrongly, says yes wrongly at most once in a hundred at 10 M traces.
-
-    A Bloom filter of 2^27 bits and four probes, which are slices of the trace id: ids are random already.
-    """
-
-    def __init__(self) -> None:
-        self._bits = np.zeros(1 << 24, dtype=np.uint8)
-
-    def add(self, trace_id: str) -> bool:
-        """Notes an id; True where it may have been there before."""
-        seen = True
-        number = int(trace_id, 16)
-        for shift in (0, 32, 64, 96):
-            probe = (number >> shift) & 0x7FFFFFF
-            byte, bit = probe >> 3, 1 << (probe & 7)
-            if not self._bits[byte] & bit:
-                seen = False
-                self._bits[byte] |= bit
-        return seen
-
-    def add_all(self, probes: Sequence[np.ndarray[Any, np.dtype[np.uint32]]]) -> None:
-        """Notes many ids at once, given as their four probes (see `spans.trace_probes`)."""
-        for probe in probes:
-            np.bitwise_or.at(self._bits, probe >> 3, (1 << (probe & 7)).astype(np.uint8))
 
 
 class Counter:
@@ -223,16 +194,14 @@ class Counter:
                     held = trace.observations.get(stored.span.span_id)
                     if held is None or held.sequence < found.sequence:
                         trace.observations[stored.span.span_id] = found
-                for trace_id, made in calls.known(self._columns, workspace, some).items():
+                for trace_id, made in counted.known(self._columns, workspace, some).items():
                     touched[(workspace, trace_id)].made = made
 
     def _store(self, touched: dict[tuple[str, str], Trace], sequence: int) -> None:
         rows: list[CallRow] = []
         made: list[tuple[Trace, dict[str, int]]] = []
-        received = datetime.now(UTC)
+        received_ms = time.time_ns() // 1_000_000
         for (workspace, trace_id), trace in touched.items():
-            if not trace.made and not any(o.facts.kind.is_call for o in trace.observations.values()):
-                continue
             try:
                 groups = resolve(list(trace.observations.values()), {})
                 found = [self._call(workspace, trace_id, group, sequence) for group in groups]
@@ -241,12 +210,12 @@ class Counter:
             except Exception:  # one strange trace does not stop the counting of the others
                 log.exception("trace %s of %s cannot be counted; its spans are stored", trace_id, workspace)
                 continue
-            starts: dict[str, int] = {}
-            for call in found:
-                starts[call.id] = call.start_ns
-                rows.append(self._row(workspace, call, received, deleted=False))
+            if not found and not trace.made:
+                continue
+            starts = {call.id: call.start_ns for call in found}
+            rows.extend(self._row(workspace, call, received_ms) for call in found)
             rows.extend(
-                self._row(workspace, _gone(trace_id, call_id, start_ns, sequence), received, deleted=True)
+                self._row(workspace, _gone(trace_id, call_id, start_ns, sequence), received_ms, deleted=True)
                 for call_id, start_ns in trace.made.items()
                 if starts.get(call_id) != start_ns
             )
@@ -258,7 +227,7 @@ class Counter:
     def _insert(self, rows: list[CallRow]) -> None:
         """Stores calls; one with a value that its column cannot hold is found by halving and stored without detail."""
         try:
-            calls.insert(self._columns, rows)
+            counted.insert(self._columns, rows)
         except UNFIT as error:
             if len(rows) > 1:
                 half = len(rows) // 2
@@ -268,7 +237,7 @@ class Counter:
             call = rows[0].call
             log.warning("call %s of trace %s is counted without detail: %s", call.id, call.trace_id, error)
             facts = Facts(call.facts.kind, call.facts.convention, quality=(*call.facts.quality, "call.unfit"))
-            calls.insert(self._columns, [replace(rows[0], call=replace(call, facts=facts, charge=None))])
+            counted.insert(self._columns, [rows[0]._replace(call=call._replace(facts=facts, charge=None))])
 
     def _call(self, workspace: str, trace_id: str, group: Group, sequence: int) -> Call:
         return Call(
@@ -285,12 +254,13 @@ class Counter:
             scope=group.scope,
         )
 
-    def _row(self, workspace: str, call: Call, received: datetime, *, deleted: bool) -> CallRow:
-        policy, _ = self._policies.of(workspace, call.facts.system or "")
+    def _row(self, workspace: str, call: Call, received_ms: int, *, deleted: bool = False) -> CallRow:
+        system = call.facts.system or ""
+        policy, _ = self._policies.of(workspace, system)
         expires = min(call.start_ns // 1_000_000_000 + policy.call_days * 86_400, FAR)
-        if self._policies.held(workspace, call.facts.system or "", call.facts.user or "", call.start_ns):
+        if self._policies.held(workspace, system, call.facts.user or "", call.start_ns):
             expires = FAR
-        return CallRow(workspace, call, deleted, received, datetime.fromtimestamp(expires, UTC))
+        return CallRow(workspace, call, deleted, received_ms, expires)
 
     def _forget(self) -> None:
         oldest = time.monotonic() - KEPT_SECONDS
@@ -307,7 +277,7 @@ class Counter:
         if spans.any_received_before(self._columns, since):
             self._before_ns = spans.nanoseconds(since)
         sequence = spans.last_sequence(self._columns)
-        uncounted = spans.traces_since(self._columns, calls.version_before_last(self._columns))
+        uncounted = spans.traces_since(self._columns, counted.version_before_last(self._columns))
         for start in range(0, len(uncounted), 2000):
             some = uncounted[start : start + 2000]
             touched = {key: Trace() for key in some}

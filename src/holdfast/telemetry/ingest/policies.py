@@ -72,7 +72,8 @@ class Policies:
 
     def held(self, workspace: str, system: str, user: str, start_ns: int) -> bool:
         """Whether a legal hold covers a record, by what the record itself says."""
-        return any(covers(hold, system, user, start_ns) for hold in self.holds.get(workspace))
+        holds = self.holds.get(workspace)
+        return bool(holds) and any(covers(hold, system, user, start_ns) for hold in holds)
 
     def _load_holds(self, workspace: str) -> list[Hold]:
         with self._database.reading() as tx:

@@ -20,7 +20,7 @@ from holdfast.telemetry.ingest.count import Counter
 from holdfast.telemetry.ingest.intake import Intake
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prices import Prices
-from holdfast.telemetry.store import calls, spans
+from holdfast.telemetry.store import counted, spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,6 @@ def start(settings: Settings, clock: Clock, database: Database, columns: Columns
         settings.queue_bytes,
         settings.min_free_bytes,
         counter.note,
-        max(spans.last_sequence(columns), calls.last_version(columns)),
+        max(spans.last_sequence(columns), counted.last_version(columns)),
     )
     return Ingest(Intake(committer, policies, settings, clock), counter, committer, policies, prices)

@@ -42,7 +42,6 @@ CONTENT = (
     "documents",
 )
 _every_field = attrgetter(*Facts.__dataclass_fields__)
-BUCKETS = tuple(Usage.__dataclass_fields__)
 
 
 def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
@@ -93,7 +92,7 @@ def _take(merged: Facts, name: str, source: Facts | None) -> None:
 
 
 def _known(usage: Usage) -> int:
-    return sum(getattr(usage, bucket) is not None for bucket in BUCKETS)
+    return sum(count is not None for count in usage)
 
 
 def _usage(merged: Facts, facts: Sequence[Facts]) -> Facts | None:

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from holdfast.telemetry.model import Facts, Kind, Observation
 from holdfast.telemetry.rules.combine import Lineage, combine
@@ -33,8 +34,7 @@ TOLERANCE_NS = 50_000_000  # clocks and the closing of streams: an inner span ma
 NEIGHBOURS = 16  # how many siblings around one are compared; doubled spans start next to one another
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """One call: its facts after merging, and the span ids of all its observations, the outermost first."""
 
     span_id: str
@@ -75,16 +75,52 @@ def resolve(observations: Sequence[Observation], parents: Mapping[str, str]) -> 
     known of the trace; an observation's own parent is known without it.
     """
     known = latest(observations)
-    tree = without_circles({**parents, **{o.span_id: o.parent_span_id for o in known.values()}})
+    tree = {**parents, **{o.span_id: o.parent_span_id for o in known.values()}}
+    calls = [o for o in known.values() if o.facts.kind.is_call]
+    if stand_apart(calls, known, tree):
+        members = [[call] for call in calls]
+    else:
+        tree = without_circles(tree)
+        members = _merged(sorted(calls, key=_place), tree)
     lineage = Lineage(known, tree)
-    calls = sorted((o for o in known.values() if o.facts.kind.is_call), key=_place)
+    groups = [_group(observed, lineage) for observed in members]
+    return sorted(groups, key=lambda g: (g.start_ns, g.span_id))
+
+
+def stand_apart(
+    calls: Sequence[Observation], known: Mapping[str, Observation], tree: Mapping[str, str]
+) -> bool:
+    """Whether each call is one by itself, seen quickly: none has a call above it, none a sibling of another scope.
+
+    So it is with most traces, and the rules of nesting and of standing side by side then have nothing to decide.
+    False where that cannot be told so, as with circles. Linear: every way up is walked once.
+    """
+    scopes: dict[str, str] = {}
+    clear = {""}  # spans that are no calls and have none above them
+    longest = len(tree)
+    for call in calls:
+        span = call.parent_span_id
+        if scopes.setdefault(span, call.scope) != call.scope:
+            return False
+        way: list[str] = []
+        while span not in clear:
+            above = known.get(span)
+            if len(way) > longest or (above is not None and above.facts.kind.is_call):
+                return False
+            way.append(span)
+            span = tree.get(span, "")
+        clear.update(way)
+    return True
+
+
+def _merged(calls: list[Observation], tree: Mapping[str, str]) -> list[list[Observation]]:
+    """The observations of each call, the outermost first, by rules 2 to 4. `calls` are in order of place."""
     nodes = _side_by_side(calls, tree)
     _plant(nodes, tree)
     _mark_repeating(nodes)
     _nest(nodes)
     chains = [chain for node in nodes if not node.taken and (chain := _chain(node)) is not None]
-    groups = [_group([o for node in chain for o in node.members], lineage) for chain in chains]
-    return sorted(groups, key=lambda g: (g.start_ns, g.span_id))
+    return [[o for node in chain for o in node.members] for chain in chains]
 
 
 def latest(observations: Iterable[Observation]) -> dict[str, Observation]:

@@ -1,4 +1,4 @@
-"""Calls as they are counted: one row each, replaced when more of the trace arrives."""
+"""Calls as they are read: filters, lists, figures, exports. How they are written is in `counted`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
-from holdfast.pricing.model import Charge, Usage
 from holdfast.storage.columns import Columns, Select
-from holdfast.telemetry.model import Call, TimeRange
+from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.store.spans import in_places, nanoseconds
 
 USAGE = {
@@ -40,106 +37,6 @@ FACTS = (
     "service_tier",
 )
 FINAL = {"do_not_merge_across_partitions_select_final": 1}
-_SCALE = Decimal(1).scaleb(-15)
-_NO_USAGE = Usage()
-
-
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """A call to be stored, or (`deleted`) one that turned out to be part of another."""
-
-    workspace: str
-    call: Call
-    deleted: bool
-    received_at: datetime
-    expires_at: datetime
-
-
-def _row(row: CallRow) -> dict[str, Any]:
-    call, facts = row.call, row.call.facts
-    usage = facts.usage or _NO_USAGE
-    charge = call.charge or Charge(None, "USD", None, None, None, {}, "not priced")
-    values: dict[str, Any] = {
-        "workspace": row.workspace,
-        "id": call.id,
-        "trace_id": call.trace_id,
-        "span_id": call.span_id,
-        "started_at": call.start_ns,
-        "duration_ns": call.duration_ns,
-        "kind": facts.kind.value,
-        "status": "error" if call.error else "ok",
-        "error_class": facts.error_class.value if facts.error_class else "",
-        "streaming": facts.streaming,
-        "ttft_ms": facts.ttft_ms,
-        "cost_amount": None if charge.amount is None else charge.amount.quantize(_SCALE),
-        "cost_currency": charge.currency if charge.amount is not None else "",
-        "cost_parts": msgspec.json.encode({k: str(v) for k, v in charge.parts.items()}).decode()
-        if charge.parts
-        else "",
-        "cost_source": charge.source or "",
-        "cost_unknown_reason": charge.unknown_reason or "",
-        "price_id": charge.price_id or "",
-        "price_effective_from": charge.effective_from,
-        "finish_reasons": list(facts.finish_reasons),
-        "refusal": facts.refusal,
-        "parameters": msgspec.json.encode(facts.parameters).decode() if facts.parameters else "",
-        "scope": call.scope,
-        "convention": facts.convention,
-        "provenance": msgspec.json.encode(facts.provenance).decode() if facts.provenance else "",
-        "quality": list(facts.quality),
-        "observations": list(call.observations),
-        "sample": facts.sample,
-        "version": call.sequence,
-        "is_deleted": int(row.deleted),
-        "received_at": row.received_at,
-        "expires_at": row.expires_at,
-    }
-    for name in DIMENSIONS + FACTS:
-        values[name] = getattr(facts, name) or ""
-    for column, bucket in USAGE.items():
-        values[column] = getattr(usage, bucket)
-    return values
-
-
-def insert(columns: Columns, rows: Sequence[CallRow]) -> None:
-    """Stores calls durably; a call already there is replaced when its sequence is not higher."""
-    if not rows:
-        return
-    values = [_row(row) for row in rows]
-    names = list(values[0])
-    columns.insert("calls", names, [[value[name] for value in values] for name in names])
-
-
-def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Per trace, the calls that are stored now: id → start in nanoseconds."""
-    query = Select(
-        "calls",
-        ["trace_id", "id", "toUnixTimestamp64Nano(started_at)"],
-        ["trace_id IN {traces:Array(String)}"],
-        {"traces": list(trace_ids)},
-        final=True,
-        settings=FINAL,
-    )
-    found: dict[str, dict[str, int]] = {}
-    for trace_id, call_id, start_ns in columns.rows(workspace, query):
-        found.setdefault(trace_id, {})[call_id] = start_ns
-    return found
-
-
-def last_version(columns: Columns) -> int:
-    """The highest commit number that calls were made of; 0 where there are none."""
-    return int(columns.everywhere("SELECT max(version) FROM calls")[0][0])
-
-
-def version_before_last(columns: Columns) -> int:
-    """The highest commit number but one that calls were made of; 0 where there is none.
-
-    The last one may be there in part: an insert into several months is several writes.
-    """
-    rows = columns.everywhere(
-        "SELECT max(version) FROM calls WHERE version < (SELECT max(version) FROM calls)"
-    )
-    return int(rows[0][0])
 
 
 @dataclass(frozen=True, slots=True)

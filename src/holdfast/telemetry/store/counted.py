@@ -1,0 +1,159 @@
+"""Calls as they are counted: one row each, replaced when more of the trace arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from holdfast.pricing.model import Charge, Usage
+from holdfast.storage.columns import Columns, Select
+from holdfast.telemetry.model import Call
+from holdfast.telemetry.store.calls import DIMENSIONS, FACTS, FINAL, USAGE
+from holdfast.telemetry.store.spans import nanoseconds
+
+_TEXTS = (*DIMENSIONS, *FACTS)
+"""Columns named as the facts that they hold; unknown is empty text."""
+NAMES = (
+    "workspace",
+    "id",
+    "trace_id",
+    "span_id",
+    "started_at",
+    "duration_ns",
+    "kind",
+    "status",
+    "error_class",
+    "streaming",
+    "ttft_ms",
+    "cost_amount",
+    "cost_currency",
+    "cost_parts",
+    "cost_source",
+    "cost_unknown_reason",
+    "price_id",
+    "price_effective_from",
+    "finish_reasons",
+    "refusal",
+    "parameters",
+    "scope",
+    "convention",
+    "provenance",
+    "quality",
+    "observations",
+    "sample",
+    "version",
+    "is_deleted",
+    "received_at",
+    "expires_at",
+    *USAGE,
+    *_TEXTS,
+)
+_texts = attrgetter(*_TEXTS)
+_buckets = attrgetter(*USAGE.values())
+_json = msgspec.json.Encoder(decimal_format="string").encode
+_SCALE = Decimal(1).scaleb(-15)
+_NO_USAGE = Usage()
+_NOT_PRICED = Charge(None, "USD", None, None, None, {}, "not priced")
+
+
+class CallRow(NamedTuple):
+    """A call to be stored, or (`deleted`) one that turned out to be part of another."""
+
+    workspace: str
+    call: Call
+    deleted: bool
+    received_ms: int  # Unix milliseconds
+    expires_seconds: int  # Unix seconds
+
+
+def _values(row: CallRow) -> tuple[Any, ...]:
+    """A row by NAMES, its texts still None where unknown. Instants are ticks, which need no conversion."""
+    call, facts = row.call, row.call.facts
+    charge = call.charge or _NOT_PRICED
+    amount = charge.amount
+    return (
+        row.workspace,
+        call.id,
+        call.trace_id,
+        call.span_id,
+        call.start_ns,
+        call.duration_ns,
+        str(facts.kind),
+        "error" if call.error else "ok",
+        str(facts.error_class) if facts.error_class else "",
+        facts.streaming,
+        facts.ttft_ms,
+        None if amount is None else amount.quantize(_SCALE),
+        "" if amount is None else charge.currency,
+        _json(charge.parts).decode() if charge.parts else "",
+        charge.source or "",
+        charge.unknown_reason or "",
+        charge.price_id or "",
+        None if charge.effective_from is None else _milliseconds(charge.effective_from),
+        facts.finish_reasons,
+        facts.refusal,
+        _json(facts.parameters).decode() if facts.parameters else "",
+        call.scope,
+        facts.convention,
+        _json(facts.provenance).decode() if facts.provenance else "",
+        facts.quality,
+        call.observations,
+        facts.sample,
+        call.sequence,
+        int(row.deleted),
+        row.received_ms,
+        row.expires_seconds,
+        *_buckets(facts.usage or _NO_USAGE),
+        *_texts(facts),
+    )
+
+
+def _milliseconds(instant: datetime) -> int:
+    return nanoseconds(instant) // 1_000_000
+
+
+def insert(columns: Columns, rows: Sequence[CallRow]) -> None:
+    """Stores calls durably; a call already there is replaced when its sequence is not higher."""
+    if not rows:
+        return
+    by_column: list[Sequence[Any]] = list(zip(*map(_values, rows), strict=True))
+    for position in range(len(NAMES) - len(_TEXTS), len(NAMES)):
+        by_column[position] = [text or "" for text in by_column[position]]
+    columns.insert("calls", NAMES, by_column)
+
+
+def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Per trace, the calls that are stored now: id → start in nanoseconds."""
+    query = Select(
+        "calls",
+        ["trace_id", "id", "toUnixTimestamp64Nano(started_at)"],
+        ["trace_id IN {traces:Array(String)}"],
+        {"traces": list(trace_ids)},
+        final=True,
+        settings=FINAL,
+    )
+    found: dict[str, dict[str, int]] = {}
+    for trace_id, call_id, start_ns in columns.rows(workspace, query):
+        found.setdefault(trace_id, {})[call_id] = start_ns
+    return found
+
+
+def last_version(columns: Columns) -> int:
+    """The highest commit number that calls were made of; 0 where there are none."""
+    return int(columns.everywhere("SELECT max(version) FROM calls")[0][0])
+
+
+def version_before_last(columns: Columns) -> int:
+    """The highest commit number but one that calls were made of; 0 where there is none.
+
+    The last one may be there in part: an insert into several months is several writes.
+    """
+    rows = columns.everywhere(
+        "SELECT max(version) FROM calls WHERE version < (SELECT max(version) FROM calls)"
+    )
+    return int(rows[0][0])
