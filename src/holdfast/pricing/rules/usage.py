@@ -45,9 +45,12 @@ def check(usage: Usage) -> list[Impossible]:
     A part of an unknown whole is not impossible, only unpriceable.
     """
     found: list[Impossible] = []
-    known = [count for count in usage if count is not None]
-    if not known or (min(known) >= 0 and max(known) <= LIMIT and not any(_PARTS(usage))):
-        return found  # the common case, quickly: plain counts without parts
+    for count in usage:
+        if count is not None and not 0 <= count <= LIMIT:
+            break
+    else:
+        if not any(_PARTS(usage)):
+            return found  # the common case, quickly: plain counts without parts
     for name, count in zip(_FIELDS, usage, strict=True):
         if count is None or 0 <= count <= LIMIT:
             continue

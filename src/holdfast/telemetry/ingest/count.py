@@ -291,7 +291,7 @@ def observation(span: Span, facts: Facts, sequence: int) -> Observation:
         span.span_id,
         span.parent_span_id,
         span.start_ns,
-        max(span.end_ns, span.start_ns),
+        span.end_ns if span.end_ns > span.start_ns else span.start_ns,
         span.status == "error",
         span.scope_name,
         sequence,

@@ -44,8 +44,15 @@ CONTENT = (
 _every_field = attrgetter(*Facts.__dataclass_fields__)
 
 
+def copied(facts: Facts) -> Facts:
+    """The facts of a call that one observation saw, apart from it: what is lent to the call is not said by the span."""
+    only = Facts(*_every_field(facts))
+    only.parameters, only.provenance = dict(only.parameters), dict(only.provenance)
+    return only
+
+
 def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
-    """One call's facts from its observations', the outermost first; `errors` says which of them failed.
+    """One call's facts from its observations', two or more, the outermost first; `errors` says which of them failed.
 
     - names: the outermost that states one; a dimension stated as `holdfast.*` goes before any other source;
     - usage: whole from the observation that knows most buckets without a complaint about them; of equals the
@@ -53,10 +60,6 @@ def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
     - time to first token: the shortest; streaming and refusal: true if anybody saw it;
     - error: as the outermost ended; its class and type from the outermost that states them.
     """
-    if len(facts) == 1:
-        only = Facts(*_every_field(facts[0]))
-        only.parameters, only.provenance = dict(only.parameters), dict(only.provenance)
-        return only
     merged = Facts(kind=facts[0].kind, convention=facts[0].convention)
     for name in FIRST_KNOWN:
         _take(merged, name, next((f for f in facts if getattr(f, name) is not None), None))
@@ -145,14 +148,17 @@ class Lineage:
 
         The provenance of such a value names the attribute and the ancestor's span id.
         """
-        lent = self._of(self._tree.get(span_id, ""))
-        for name, (value, source) in lent.items():
+        provenance = facts.provenance
+        for name, (value, source) in self._of(self._tree.get(span_id, "")).items():
             if getattr(facts, name) is None:
                 setattr(facts, name, value)
-                facts.provenance[name] = source
+                provenance[name] = source
 
     def _of(self, span: str) -> Mapping[str, tuple[str, str]]:
         """Dimension -> (value, source) as seen from below a span; every span is walked once."""
+        lent = self._lent.get(span)
+        if lent is not None:
+            return lent
         way: list[str] = []
         while span not in self._lent:
             way.append(span)

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from holdfast.telemetry.model import Facts, Kind, Observation
-from holdfast.telemetry.rules.combine import Lineage, combine
+from holdfast.telemetry.rules.combine import Lineage, combine, copied
 from holdfast.telemetry.rules.naming import compatible_models, model_keys
 
 TOLERANCE_NS = 50_000_000  # clocks and the closing of streams: an inner span may end a little after the outer
@@ -74,7 +74,9 @@ def resolve(observations: Sequence[Observation], parents: Mapping[str, str]) -> 
     user, session and feature to the calls under them. `parents` maps span id to parent span id for every span
     known of the trace; an observation's own parent is known without it.
     """
-    known = latest(observations)
+    known = {o.span_id: o for o in observations}
+    if len(known) < len(observations):
+        known = latest(observations)
     tree = {**parents, **{o.span_id: o.parent_span_id for o in known.values()}}
     calls = [o for o in known.values() if o.facts.kind.is_call]
     if stand_apart(calls, known, tree):
@@ -312,7 +314,12 @@ def _chain(head: Node) -> list[Node] | None:
 
 def _group(members: list[Observation], lineage: Lineage) -> Group:
     outermost = members[0]
-    facts = combine([o.facts for o in members], [o.error for o in members])
+    spans: tuple[str, ...]
+    if len(members) == 1:  # as nearly always
+        facts, sequence, spans = copied(outermost.facts), outermost.sequence, (outermost.span_id,)
+    else:
+        facts = combine([o.facts for o in members], [o.error for o in members])
+        sequence, spans = max(o.sequence for o in members), tuple(o.span_id for o in members)
     lineage.lend(facts, members[-1].span_id)
     return Group(
         span_id=outermost.span_id,
@@ -321,7 +328,7 @@ def _group(members: list[Observation], lineage: Lineage) -> Group:
         end_ns=outermost.end_ns,
         error=outermost.error,
         scope=outermost.scope,
-        sequence=max(o.sequence for o in members),
+        sequence=sequence,
         facts=facts,
-        observations=tuple(o.span_id for o in members),
+        observations=spans,
     )
