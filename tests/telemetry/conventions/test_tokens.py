@@ -167,8 +167,7 @@ def test_buckets_are_never_negative_and_subsets_never_exceed(
     if usage is None:
         return
     assert check(usage) == [], "what pricing holds to be impossible is never handed to it"
-    for bucket in usage.__dataclass_fields__:
-        assert (getattr(usage, bucket) or 0) >= 0
+    assert all((count or 0) >= 0 for count in usage)
     assert (usage.output_reasoning or 0) <= (usage.output or 0)
     assert (usage.input_cache_write_5m or 0) + (usage.input_cache_write_1h or 0) <= (
         usage.input_cache_write or 0
