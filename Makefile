@@ -36,8 +36,7 @@ clean: ## Remove what setup made (never the data folder)
 
 $(UV): requirements-bootstrap.lock
 	@echo "holdfast: preparing the installer …"
-	@python3 -m venv .bootstrap || { echo "holdfast: python3 cannot make a venv. On Debian: apt-get install python3-venv"; exit 1; }
-	@.bootstrap/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	@setup/installer.sh
 	@touch $(UV)
 
 $(NODE): $(UV) requirements-node.lock
