@@ -6,6 +6,8 @@ PORT ?= 8400
 UV := .bootstrap/bin/uv
 PY := .venv/bin/python
 STAMPS := .venv/.stamps
+NODE := .bootstrap/bin/node
+EMITTERS := tests/telemetry/emitters
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -15,7 +17,7 @@ run: setup $(STAMPS)/demo ## Start Holdfast with the demo: make run [DATA=dir] [
 
 setup: $(STAMPS)/app ## Set up .venv/bin/holdfast
 
-test: setup $(STAMPS)/dev $(STAMPS)/demo $(STAMPS)/system ## Run every check and test
+test: setup $(STAMPS)/dev $(STAMPS)/demo $(STAMPS)/emitters $(STAMPS)/system ## Run every check and test
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -m "not browser and not slow and not demo"
 	@$(PY) -m pytest -m "browser or slow or demo"
@@ -26,17 +28,21 @@ check: setup $(STAMPS)/dev ## Format, lint, types, import contracts
 bench: setup $(STAMPS)/dev ## Run one benchmark: make bench NAME=ingest [QUICK=1]
 	@QUICK=$(QUICK) $(PY) -m benchmarks.$(NAME)
 
-lock: $(UV) ## Resolve the lock files anew
+lock: $(UV) $(NODE) ## Resolve the lock files anew
 	@setup/lock.sh
 
 clean: ## Remove what setup made (never the data folder)
-	rm -rf .venv .bootstrap node_modules src/holdfast/web/static/vendor src/holdfast/text/vocabulary.txt
+	rm -rf .venv .bootstrap node_modules src/holdfast/web/static/vendor src/holdfast/text/vocabulary.txt $(EMITTERS)/vercel/node_modules
 
 $(UV): requirements-bootstrap.lock
 	@echo "holdfast: preparing the installer …"
-	@python3 -m venv .bootstrap || { echo "holdfast: python3 cannot make a venv. On Debian: apt-get install python3-venv"; exit 1; }
-	@.bootstrap/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	@setup/installer.sh
 	@touch $(UV)
+
+$(NODE): $(UV) requirements-node.lock
+	@echo "holdfast: installing Node.js (about 60 MB the first time) …"
+	@$(UV) pip install -q -p .bootstrap/bin/python --require-hashes -r requirements-node.lock
+	@touch $@
 
 $(STAMPS)/app: $(UV) requirements.lock pyproject.toml package-lock.json setup/assets.py
 	@echo "holdfast: installing the application (about 200 MB the first time) …"
@@ -55,6 +61,13 @@ $(STAMPS)/demo: $(STAMPS)/app requirements-demo.lock requirements-demo-model.loc
 $(STAMPS)/dev: $(STAMPS)/app requirements-dev.lock
 	@echo "holdfast: installing the test tools …"
 	@$(UV) pip install -q -p $(PY) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(STAMPS)/emitters: $(STAMPS)/app $(NODE) $(EMITTERS)/requirements-openlit.lock $(EMITTERS)/vercel/package-lock.json
+	@echo "holdfast: installing instrumentations that need an environment of their own (about 250 MB the first time) …"
+	@test -x .venv/openlit/bin/python || $(UV) venv -q -p python3 .venv/openlit
+	@$(UV) pip install -q -p .venv/openlit/bin/python --require-hashes -r $(EMITTERS)/requirements-openlit.lock
+	@cd $(EMITTERS)/vercel && $(CURDIR)/.bootstrap/bin/npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(STAMPS)/system: setup/system.sh

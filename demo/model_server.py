@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 from demo.lifeline import die_with_parent, say, stop_on_signal
+from demo.openmp import provide
 
 ALIAS = "smollm2-135m-instruct"
 TEMPLATE = pathlib.Path(__file__).with_name("chat_template.jinja")
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--parent", type=int, default=None, help="process id whose end ends this process")
     args = parser.parse_args()
+    provide()
     stop = stop_on_signal()
     die_with_parent(args.parent)
     began = time.monotonic()

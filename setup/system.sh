@@ -6,7 +6,12 @@ command -v chromium >/dev/null || need+=(chromium)
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql)
 command -v strace >/dev/null || need+=(strace)
 [ ${#need[@]} -eq 0 ] && exit 0
-sudo=""; [ "$(id -u)" -eq 0 ] || sudo=sudo
+install="apt-get install --no-install-recommends ${need[*]}"
+sudo=""
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "holdfast: the tests need Debian packages. As root: $install"; exit 1; }
+  sudo=sudo
+fi
 echo "holdfast: installing Debian packages for the tests: ${need[*]} …"
 $sudo apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+$sudo env DEBIAN_FRONTEND=noninteractive $install -y -qq >/dev/null

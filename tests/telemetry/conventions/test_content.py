@@ -358,6 +358,7 @@ def test_nothing_captured_is_none() -> None:
         "ai.prompt.messages",
         "ai.response.text",
         "ai.toolCall.args",
+        "ai.response.providerMetadata",
         "retrieval.documents.0.document.content",
         "gen_ai.tool.call.arguments",
         "embedding.embeddings.0.embedding.vector",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from holdfast.telemetry.conventions.reading import read_facts
-from holdfast.telemetry.model import Kind
+from holdfast.telemetry.model import ErrorClass, Kind
 from telemetry.conventions.spans import buckets, event, span
 
 OPENINFERENCE = {
@@ -166,6 +166,88 @@ def test_vercel_counts_as_the_provider_does_unless_it_splits_the_input_itself() 
     assert facts.quality == ()
 
 
+OPENAI_BEFORE_5 = '{"openai":{"reasoningTokens":20,"cachedPromptTokens":600}}'
+ANTHROPIC_BEFORE_5 = '{"anthropic":{"cacheCreationInputTokens":300,"cacheReadInputTokens":600}}'
+ANTHROPIC_5 = (
+    '{"anthropic":{"usage":{"input_tokens":100,"cache_creation_input_tokens":300,"cache_read_input_tokens":600,'
+    '"output_tokens":50},"cacheCreationInputTokens":300,"stopSequence":null}}'
+)
+BEDROCK = '{"bedrock":{"usage":{"cacheReadInputTokens":600,"cacheWriteInputTokens":300}}}'
+
+
+@pytest.mark.parametrize(
+    ("provider", "whole", "metadata", "expected"),
+    [
+        ("openai.chat", 1000, OPENAI_BEFORE_5, (400, 600, None, 50, 20)),
+        ("anthropic.messages", 100, ANTHROPIC_BEFORE_5, (100, 600, 300, 50, None)),
+        ("anthropic.messages", 100, ANTHROPIC_5, (100, 600, 300, 50, None)),
+        ("amazon-bedrock", 100, BEDROCK, (100, 600, 300, 50, None)),
+        ("openai.chat", 1000, '{"openai":{}}', (1000, None, None, 50, None)),
+        ("openai.chat", 1000, '{"openai":{"cachedPromptTokens":null}}', (1000, None, None, 50, None)),
+        ("openai.chat", 1000, '[{"cachedPromptTokens":600}]', (1000, None, None, 50, None)),
+    ],
+)
+def test_vercel_states_the_cache_in_the_provider_s_metadata(
+    provider: str, whole: int, metadata: str, expected: tuple[int | None, ...]
+) -> None:
+    attributes: dict[str, Any] = {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.model.provider": provider,
+        "ai.usage.promptTokens": whole,
+        "ai.usage.completionTokens": 50,
+        "ai.response.providerMetadata": metadata,
+    }
+    facts = read_facts(span(attributes, scope_name="ai", kind="INTERNAL"))
+    assert buckets(facts.usage) == expected
+    assert facts.quality == ()
+    if expected[1] is not None:
+        assert facts.provenance["usage.input_cache_read"] == "ai.response.providerMetadata"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code"),
+    [("{oops", "attribute.unreadable"), ('{"openai":{"cachedPromptTokens":-1}}', "usage.not_a_count")],
+)
+def test_metadata_that_cannot_be_read_is_named(metadata: str, code: str) -> None:
+    openai = {"ai.model.provider": "openai.chat", "ai.usage.cachedInputTokens": None}
+    facts = read_facts(span(VERCEL | openai | {"ai.response.providerMetadata": metadata}))
+    assert facts.quality == (code,)
+    assert buckets(facts.usage) == (100, None, None, 50, None)
+
+
+def test_vercel_writes_embedded_texts_as_json_strings() -> None:
+    for name, written in (("ai.value", '"say \\"hi\\""'), ("ai.values", ['"say \\"hi\\""'])):
+        facts = read_facts(span(VERCEL | {"ai.operationId": "ai.embed.doEmbed", name: written}))
+        assert facts.content is not None
+        assert facts.content.input_messages == [
+            {"role": "user", "parts": [{"type": "text", "content": 'say "hi"'}]}
+        ]
+
+
+def test_vercel_says_when_the_provider_failed() -> None:
+    failed = event("exception", {"exception.type": "AI_APICallError", "exception.message": "it broke"})
+    facts = read_facts(span(VERCEL, status="error", events=[failed]))
+    assert (facts.error_class, facts.error_type) == (ErrorClass.MODEL, "AI_APICallError")
+
+
+def test_vercel_7_writes_otel_names_and_a_time_of_its_own() -> None:
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.client.operation.duration": 0.4,
+        "gen_ai.client.operation.time_to_first_chunk": 0.12,
+        "gen_ai.response.finish_reasons": ["tool-calls"],
+    }
+    facts = read_facts(span(attributes, scope_name="gen_ai"))
+    assert (facts.kind, facts.convention, facts.finish_reasons) == (
+        Kind.INFERENCE,
+        "otel_genai",
+        ("tool_calls",),
+    )
+    assert (facts.ttft_ms, facts.streaming) == (120.0, True)
+
+
 @pytest.mark.parametrize(
     ("operation", "kind"),
     [
@@ -219,6 +301,21 @@ def test_openlit_input_includes_the_cache_for_openai() -> None:
         )
     )
     assert buckets(facts.usage) == (100, 600, 300, 50, None)
+
+
+def test_what_openlit_writes_without_knowing_is_unknown() -> None:
+    known = read_facts(span(OPENLIT | {"gen_ai.request.stream": True}, scope_name="openlit.x"))
+    assert (known.ttft_ms, str(known.reported_cost)) == (20.0, "0.0023")
+    defaults = {
+        "gen_ai.request.stream": False,
+        "gen_ai.usage.cost": 0,
+        "gen_ai.request.max_tokens": -1,
+        "gen_ai.request.top_p": 1.0,
+    }
+    facts = read_facts(span(OPENLIT | defaults, scope_name="openlit.x"))
+    assert (facts.ttft_ms, facts.streaming, facts.reported_cost) == (None, False, None)
+    assert facts.parameters == {"top_p": 1.0}
+    assert not {"ttft_ms", "ttft_seconds", "reported_cost", "parameters.max_tokens"} & facts.provenance.keys()
 
 
 def test_the_anthropic_sdk_says_the_whole_input_whatever_the_schema_claims() -> None:

@@ -96,6 +96,20 @@ def as_json(span: Any) -> dict[str, Any]:
     }
 
 
+def drive(instrumentation: str, url: str, tracer: Any) -> None:
+    """Each request of the SDK that the instrumentation's name ends with, under a span of the application."""
+    scenarios = openai_scenarios(url) if instrumentation.endswith("openai") else anthropic_scenarios(url)
+    for name, request in scenarios.items():
+        where = {"holdfast.route": name, "session.id": f"session-{name}"}
+        with tracer.start_as_current_span(f"scenario {name}", attributes=where):
+            try:
+                request()
+            except Exception as failure:
+                if name not in ("rate-limited", "broken"):
+                    raise
+                print(f"{name}: {type(failure).__name__}", file=sys.stderr)
+
+
 def main(instrumentation: str, url: str, endpoint: str | None = None, *headers: str) -> None:
     from opentelemetry import trace
     from opentelemetry.sdk.resources import Resource
@@ -117,17 +131,7 @@ def main(instrumentation: str, url: str, endpoint: str | None = None, *headers: 
     instrumentor = INSTRUMENTORS[instrumentation]
     if instrumentor is not None:
         getattr(import_module(instrumentor[0]), instrumentor[1])().instrument()
-    scenarios = openai_scenarios(url) if instrumentation.endswith("openai") else anthropic_scenarios(url)
-    tracer = trace.get_tracer("sample.app")
-    for name, request in scenarios.items():
-        where = {"holdfast.route": name, "session.id": f"session-{name}"}
-        with tracer.start_as_current_span(f"scenario {name}", attributes=where):
-            try:
-                request()
-            except Exception as failure:
-                if name not in ("rate-limited", "broken"):
-                    raise
-                print(f"{name}: {type(failure).__name__}", file=sys.stderr)
+    drive(instrumentation, url, trace.get_tracer("sample.app"))
     provider.shutdown()
     spans = memory.get_finished_spans()
     print(len(spans) if endpoint is not None else json.dumps([as_json(span) for span in spans]))

@@ -91,6 +91,7 @@ def responses_answer(body: dict[str, Any]) -> dict[str, Any]:
         "created_at": 1,
         "model": f"{body['model']}-2024-07-18",
         "status": "completed",
+        "incomplete_details": None,
         "output": [message],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
@@ -132,7 +133,7 @@ def messages_chunks(body: dict[str, Any]) -> list[str]:
     end = {
         "type": "message_delta",
         "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-        "usage": {"output_tokens": 50},
+        "usage": ANTHROPIC_USAGE,
     }
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": start},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -35,6 +36,7 @@ CONTENT_ATTRIBUTES: Final = frozenset(name for name, alias in TABLE.items() if a
     "ai.schema",
     "ai.embedding",
     "ai.embeddings",
+    "ai.response.providerMetadata",  # may hold the answer's tokens one by one, or what a search found
     "mcp.request.argument",
     "mcp.response.value",
     "mlflow.spanInputs",
@@ -312,8 +314,21 @@ def _event_body(found: Found, event: SpanEvent, role: str) -> Any:
     return body
 
 
+def _unquoted(value: Any) -> Any:
+    """A text that was written as a JSON string; anything else as it is."""
+    if isinstance(value, str) and value[:1] == '"':
+        with suppress(ValueError):
+            return parse(value)
+    return value
+
+
 def _from_raw(found: Found, values: dict[str, Any], kind: Kind) -> None:
     """The catch-all attributes (input.value, traceloop.entity.input, ai.prompt …), read by kind of span."""
+    if (embedded := values.get("embedded")) is not None:
+        texts = embedded if isinstance(embedded, (list, tuple)) else [embedded]
+        found.put(
+            "input_messages", [text_message("user", as_text(_unquoted(text))) for text in texts] or None
+        )
     said, answered = values.get("raw_input"), values.get("raw_output")
     calls = values.get("output_tool_calls")
     if said is None and answered is None and calls is None:

@@ -40,7 +40,7 @@ class Draft:
 
 
 class Convention(Protocol):
-    """One tracing convention. Stateless; every method is pure."""
+    """One tracing convention. Stateless; its methods do no I/O and change nothing but the draft."""
 
     @property
     def name(self) -> str:
@@ -54,7 +54,8 @@ class Convention(Protocol):
         """Whether the span was written in this convention, judged by attributes and scope name alone."""
 
     def kind(self, draft: Draft) -> Kind:
-        """What the span stands for."""
+        """What the span stands for. Asked once, when the span is claimed; so it may also put right in the draft
+        what this convention is known to state elsewhere, or to state without having measured it."""
 
     def counting(self, draft: Draft) -> ScopeOverride:
         """How this convention counts tokens on this span."""

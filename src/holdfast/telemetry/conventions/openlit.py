@@ -25,8 +25,25 @@ class OpenLit:
         return draft.span.scope_name.startswith("openlit")
 
     def kind(self, draft: Draft) -> Kind:
+        _forget_defaults(draft)
         return DEFAULT.kind(draft)
 
     def counting(self, draft: Draft) -> ScopeOverride:
         """By scope alone: see overrides.BY_SCOPE."""
         return ScopeOverride()
+
+
+def _forget_defaults(draft: Draft) -> None:
+    """What OpenLIT writes where it knows nothing: a cost of 0 for a model without a price, -1 for a limit that
+    was not set, and as time to the first token of an answer that was not streamed the time of all of it."""
+    forgotten = []
+    if draft.values.get("reported_cost") == 0:
+        forgotten.append("reported_cost")
+    if draft.values.get("streaming") is False:
+        forgotten.append("ttft_seconds")
+    for slot in forgotten:
+        draft.values.pop(slot, None)
+        draft.sources.pop(slot, None)
+    if draft.parameters.get("max_tokens") == -1:
+        del draft.parameters["max_tokens"]
+        draft.sources.pop("parameters.max_tokens", None)

@@ -20,7 +20,11 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "response_id": ("gen_ai.response.id",),
     "finish_reasons": ("gen_ai.response.finish_reasons",),
     "streaming": ("gen_ai.request.stream",),
-    "ttft_seconds": ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"),
+    "ttft_seconds": (
+        "gen_ai.response.time_to_first_chunk",
+        "gen_ai.server.time_to_first_token",
+        "gen_ai.client.operation.time_to_first_chunk",
+    ),
     "error_type": ("error.type",),
     "http_status": ("http.response.status_code", "http.status_code"),
     "service_tier": (

@@ -39,6 +39,7 @@ PROVIDER_MODULES: Final = (
 PROVIDER_ERRORS: Final = (
     "apierror",
     "api_error",
+    "apicallerror",
     "apistatuserror",
     "apiconnectionerror",
     "internalservererror",

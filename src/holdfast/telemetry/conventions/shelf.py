@@ -46,6 +46,7 @@ CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "http_status": values.status_code,
     "reported_cost": values.amount,
     "invocation": values.anything,
+    "marker.provider_metadata": values.anything,
 }
 BY_GROUP: Final[Mapping[str, Callable[[Any], Any]]] = {
     "usage": values.count,

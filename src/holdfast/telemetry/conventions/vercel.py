@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from holdfast.telemetry.conventions.convention import Draft, ScopeOverride
+from holdfast.telemetry.conventions.values import count, loads
 from holdfast.telemetry.model import Kind
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "marker.vercel": ("ai.operationId",),
+    "marker.provider_metadata": ("ai.response.providerMetadata",),
     "provider": ("ai.model.provider",),
     "request_model": ("ai.model.id",),
     "response_model": ("ai.response.model",),
@@ -28,7 +31,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "parameters.top_p": ("ai.settings.topP",),
     "parameters.top_k": ("ai.settings.topK",),
     "parameters.seed": ("ai.settings.seed",),
-    "content.raw_input": ("ai.prompt.messages", "ai.prompt", "ai.value", "ai.values"),
+    "content.raw_input": ("ai.prompt.messages", "ai.prompt"),
+    "content.embedded": ("ai.value", "ai.values"),
     "content.raw_output": ("ai.response.text", "ai.response.object"),
     "content.output_tool_calls": ("ai.response.toolCalls",),
     "content.tool_definitions": ("ai.prompt.tools",),
@@ -43,6 +47,18 @@ INNER = {
     "doRerank": Kind.RERANK,
 }
 COUNTS_FRESH_INPUT_ALONE = ("anthropic", "aws.bedrock")
+METADATA_USAGE: Mapping[str, tuple[str, ...]] = {
+    "input_cache_read": (
+        "cacheReadInputTokens",
+        "cache_read_input_tokens",
+        "cachedPromptTokens",
+        "cachedContentTokenCount",
+        "promptCacheHitTokens",
+    ),
+    "input_cache_write": ("cacheCreationInputTokens", "cacheWriteInputTokens", "cache_creation_input_tokens"),
+    "output_reasoning": ("reasoningTokens",),
+}
+"""Names that providers' packages use for token counts in their metadata, or in `usage` inside of it."""
 
 
 class Vercel:
@@ -55,6 +71,7 @@ class Vercel:
         return "marker.vercel" in draft.values
 
     def kind(self, draft: Draft) -> Kind:
+        _read_metadata(draft)
         operation: str = draft.values["marker.vercel"]
         if operation == "ai.toolCall":
             return Kind.TOOL
@@ -67,3 +84,31 @@ class Vercel:
             return ScopeOverride(input_includes_cache=True)
         fresh_alone = draft.values.get("provider") in COUNTS_FRESH_INPUT_ALONE
         return ScopeOverride(input_includes_cache=not fresh_alone)
+
+
+def _read_metadata(draft: Draft) -> None:
+    """Token counts that only the provider's metadata has: releases before 6 state the cache nowhere else."""
+    packed = draft.values.get("marker.provider_metadata")
+    if not isinstance(packed, str) or not draft.usage or "input_uncached" in draft.usage:
+        return
+    try:
+        stated = loads(packed)
+    except ValueError:
+        draft.quality.append("attribute.unreadable")
+        return
+    whole = [one for one in stated.values() if isinstance(one, dict)] if isinstance(stated, dict) else []
+    for one in whole + [one["usage"] for one in whole if isinstance(one.get("usage"), dict)]:
+        for slot, names in METADATA_USAGE.items():
+            if slot not in draft.usage:
+                _count(draft, slot, next((one[name] for name in names if one.get(name) is not None), None))
+
+
+def _count(draft: Draft, slot: str, stated: Any) -> None:
+    try:
+        number = count(stated)
+    except ValueError:
+        draft.quality.append("usage.not_a_count")
+        return
+    if number is not None:
+        draft.usage[slot] = number
+        draft.sources[f"usage.{slot}"] = draft.hidden["marker.provider_metadata"]
