@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from holdfast.pricing.model import Charge, Usage
+from holdfast.storage import native
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Call
 from holdfast.telemetry.store.calls import DIMENSIONS, FACTS, FINAL, USAGE
@@ -18,41 +19,47 @@ from holdfast.telemetry.store.spans import nanoseconds
 
 _TEXTS = (*DIMENSIONS, *FACTS)
 """Columns named as the facts that they hold; unknown is empty text."""
-NAMES = (
-    "workspace",
-    "id",
-    "trace_id",
-    "span_id",
-    "started_at",
-    "duration_ns",
-    "kind",
-    "status",
-    "error_class",
-    "streaming",
-    "ttft_ms",
-    "cost_amount",
-    "cost_currency",
-    "cost_parts",
-    "cost_source",
-    "cost_unknown_reason",
-    "price_id",
-    "price_effective_from",
-    "finish_reasons",
-    "refusal",
-    "parameters",
-    "scope",
-    "convention",
-    "provenance",
-    "quality",
-    "observations",
-    "sample",
-    "version",
-    "is_deleted",
-    "received_at",
-    "expires_at",
-    *USAGE,
-    *_TEXTS,
+_TEXT, _LIST = native.texts, native.arrays(native.texts)
+_COUNT, _LONG, _BYTE = native.numbers("Q"), native.numbers("q"), native.numbers("B")
+_MAYBE_COUNT = native.nullable(_COUNT, 0)
+COLUMNS = (
+    native.Column("workspace", "String", _TEXT),
+    native.Column("id", "String", _TEXT),
+    native.Column("trace_id", "String", _TEXT),
+    native.Column("span_id", "String", _TEXT),
+    native.Column("started_at", "DateTime64(9, 'UTC')", _LONG),
+    native.Column("duration_ns", "Int64", _LONG),
+    native.Column("kind", "String", _TEXT),
+    native.Column("status", "String", _TEXT),
+    native.Column("error_class", "String", _TEXT),
+    native.Column("streaming", "Nullable(Bool)", native.nullable(native.flags, False)),
+    native.Column("ttft_ms", "Nullable(Float64)", native.nullable(native.numbers("d"), 0.0)),
+    native.Column(
+        "cost_amount", "Nullable(Decimal(38, 15))", native.nullable(native.decimals(15), Decimal(0))
+    ),
+    native.Column("cost_currency", "String", _TEXT),
+    native.Column("cost_parts", "String", _TEXT),
+    native.Column("cost_source", "String", _TEXT),
+    native.Column("cost_unknown_reason", "String", _TEXT),
+    native.Column("price_id", "String", _TEXT),
+    native.Column("price_effective_from", "Nullable(DateTime64(3, 'UTC'))", native.nullable(_LONG, 0)),
+    native.Column("finish_reasons", "Array(String)", _LIST),
+    native.Column("refusal", "Nullable(Bool)", native.nullable(native.flags, False)),
+    native.Column("parameters", "String", _TEXT),
+    native.Column("scope", "String", _TEXT),
+    native.Column("convention", "String", _TEXT),
+    native.Column("provenance", "String", _TEXT),
+    native.Column("quality", "Array(String)", _LIST),
+    native.Column("observations", "Array(String)", _LIST),
+    native.Column("sample", "Bool", native.flags),
+    native.Column("version", "UInt64", _COUNT),
+    native.Column("is_deleted", "UInt8", _BYTE),
+    native.Column("received_at", "DateTime64(3, 'UTC')", _LONG),
+    native.Column("expires_at", "DateTime('UTC')", native.numbers("I")),
+    *(native.Column(name, "Nullable(UInt64)", _MAYBE_COUNT) for name in USAGE),
+    *(native.Column(name, "String", _TEXT) for name in _TEXTS),
 )
+NAMES = tuple(column.name for column in COLUMNS)
 _texts = attrgetter(*_TEXTS)
 _buckets = attrgetter(*USAGE.values())
 _json = msgspec.json.Encoder(decimal_format="string").encode
@@ -72,7 +79,7 @@ class CallRow(NamedTuple):
 
 
 def _values(row: CallRow) -> tuple[Any, ...]:
-    """A row by NAMES, its texts still None where unknown. Instants are ticks, which need no conversion."""
+    """A row by COLUMNS, its texts still None where unknown. Instants are ticks, which need no conversion."""
     call, facts = row.call, row.call.facts
     charge = call.charge or _NOT_PRICED
     amount = charge.amount
@@ -118,13 +125,17 @@ def _milliseconds(instant: datetime) -> int:
 
 
 def insert(columns: Columns, rows: Sequence[CallRow]) -> None:
-    """Stores calls durably; a call already there is replaced when its sequence is not higher."""
+    """Stores calls durably; a call already there is replaced when its sequence is not higher.
+
+    Raises UNFIT where a value does not fit its column; nothing was stored then.
+    """
     if not rows:
         return
     by_column: list[Sequence[Any]] = list(zip(*map(_values, rows), strict=True))
     for position in range(len(NAMES) - len(_TEXTS), len(NAMES)):
         by_column[position] = [text or "" for text in by_column[position]]
-    columns.insert("calls", NAMES, by_column)
+    body = b"".join(native.column(column, values) for column, values in zip(COLUMNS, by_column, strict=True))
+    columns.insert_blocks("calls", NAMES, [native.block(len(COLUMNS), len(rows), body)])
 
 
 def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[str, dict[str, int]]:
