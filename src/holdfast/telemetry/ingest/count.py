@@ -33,7 +33,7 @@ log = logging.getLogger("holdfast.count")
 KEPT_TRACES = 20_000
 KEPT_SECONDS = 180.0
 MOST_WAITING = 200_000
-PACE_SECONDS = 0.25
+PACE_SECONDS = 1.0
 """Commits that come faster than this are counted together, unless somebody waits: an insert of calls has a fixed price."""
 LOOK_BACK = timedelta(days=7)
 
