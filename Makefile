@@ -8,6 +8,7 @@ PY := .venv/bin/python
 STAMPS := .venv/.stamps
 NODE := .bootstrap/bin/node
 EMITTERS := tests/telemetry/emitters
+unexport PYTHONDONTWRITEBYTECODE  # Python keeps what it compiled: every start but the first takes half the time
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
