@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,9 +18,19 @@ from holdfast.kernel.context import Actor, Context
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
 from stand import FakeClock, free_port
+from workers import ByUnit, rank
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
+    config.option.loadscopereorder = False  # our own order is the better one
+    return ByUnit(config, log)
 
 
 @pytest.fixture
