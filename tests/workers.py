@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-BEGIN_WITH = ("tests/browser/test_tasks.py", "tests/scenarios/test_kill9.py", "tests/demo", "tests/scenarios")
+BEGIN_WITH = (
+    "tests/browser/test_tasks.py",
+    "tests/scenarios/test_kill9.py",
+    "tests/telemetry/test_governance.py",
+    "tests/scenarios",
+    "tests/demo",
+    "tests/commands",
+    "tests/telemetry/test_counted_once.py",
+    "tests/telemetry/conventions/test_never_raises.py",
+)
 """What takes longest begins first, so that no worker is left with it at the end."""
 ALONE = "::test_its_test_turns_red["
 """Tests that share nothing with others of their file: they fill the gaps at the end."""
