@@ -76,7 +76,7 @@ DEFECTS = (
         "telemetry/rules/merge.py",
         "        if scopes.setdefault(span, call.scope) != call.scope:",
         "        if scopes.setdefault(span, call.scope) is None:",
-        "tests/telemetry/test_merge.py::test_the_quick_way_gives_what_the_rules_give",
+        "tests/telemetry/test_merge.py::test_what_can_be_told_quickly",
     ),
     Defect(
         "a call that became part of another stays",
