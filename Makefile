@@ -5,9 +5,11 @@ DATA ?= ./data
 PORT ?= 8400
 UV := .bootstrap/bin/uv
 PY := .venv/bin/python
+WORKERS ?= 2
 STAMPS := .venv/.stamps
 NODE := .bootstrap/bin/node
 EMITTERS := tests/telemetry/emitters
+unexport PYTHONDONTWRITEBYTECODE  # Python keeps what it compiled: every start but the first takes half the time
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -19,8 +21,8 @@ setup: $(STAMPS)/app ## Set up .venv/bin/holdfast
 
 test: setup $(STAMPS)/dev $(STAMPS)/demo $(STAMPS)/emitters $(STAMPS)/system ## Run every check and test
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest -m "not browser and not slow and not demo"
-	@$(PY) -m pytest -m "browser or slow or demo"
+	@$(PY) -m pytest -n $(WORKERS) --dist loadscope -m "not browser and not slow and not demo"
+	@$(PY) -m pytest -n $(WORKERS) --dist loadscope -m "browser or slow or demo"
 
 check: setup $(STAMPS)/dev ## Format, lint, types, import contracts
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,9 +19,20 @@ from holdfast.kernel.context import Actor, Context
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
 from stand import FakeClock, free_port
+from workers import ByUnit, rank
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
+    config.option.loadscopereorder = False  # our own order is the better one
+    return ByUnit(config, log)
 
 
 @pytest.fixture
@@ -82,7 +95,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _until_answering(url, server)
         yield url
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
         server.wait(timeout=30)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -101,20 +114,44 @@ def _until_answering(url: str, server: subprocess.Popen[bytes]) -> None:
     engine.dispose()
 
 
+def _create(server: str, name: str, template: str = "template1") -> Database:
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    admin.dispose()
+    return Database(server.rsplit("/", 1)[0] + f"/{name}")
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated SQLite file, to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "holdfast.db"
+    made = Database(f"sqlite:///{path}")
+    migrate(made)
+    made.close()
+    assert not path.with_name("holdfast.db-wal").exists(), "all is in the one file"
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgresql: str) -> str:
+    """The name of an empty, migrated PostgreSQL database, to make others from."""
+    made = _create(postgresql, "migrated")
+    migrate(made)
+    made.close()
+    return "migrated"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty, migrated control store: the test runs on both engines."""
     if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path / 'holdfast.db'}")
+        path = tmp_path / "holdfast.db"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), path)
+        made = Database(f"sqlite:///{path}")
     else:
-        server = request.getfixturevalue("postgresql")
-        name = f"t{time.monotonic_ns()}"
-        admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        made = Database(server.rsplit("/", 1)[0] + f"/{name}")
-    migrate(made)
+        server, template = (request.getfixturevalue(name) for name in ("postgresql", "migrated_template"))
+        made = _create(server, f"t{time.monotonic_ns()}", template)
     yield made
     made.close()
 

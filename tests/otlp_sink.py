@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -109,10 +108,3 @@ def value(one: Any) -> Any:
     if kind == "array_value":
         return [value(x) for x in one.array_value.values]
     return getattr(one, kind) if kind else None
-
-
-def free_port() -> int:
-    """A loopback port that is free now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

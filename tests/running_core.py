@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from stand import free_port
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made at once, with no authorities to read
 PAUSE = threading.Event()  # never set: `PAUSE.wait(s)` lets another process go on
 
 
@@ -95,7 +97,10 @@ class CoreProcess:
         self._prefix = prefix
         self._settings = {f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()}
         self.process: subprocess.Popen[bytes] | None = None
-        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        self.client = self._new_client()
+
+    def _new_client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60, verify=NO_TLS)
 
     def start(self) -> CoreProcess:
         """Starts the process, and waits until both stores answer."""
@@ -113,6 +118,9 @@ class CoreProcess:
     def _ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"the core ended: {self.log.read_text()[-2000:]}"
+        with socket.socket() as probe:  # cheaper than a request
+            if probe.connect_ex(("127.0.0.1", self.port)):
+                return False
         try:
             return bool(self.client.get("/readyz", timeout=5).status_code == 200)
         except httpx2.TransportError:
@@ -128,7 +136,7 @@ class CoreProcess:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait(timeout=30)
         self.client.close()
-        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        self.client = self._new_client()
 
     def kill(self) -> None:
         """`kill -9`."""

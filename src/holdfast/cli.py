@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -44,8 +45,10 @@ def serve(
     grpc_port: Annotated[int | None, typer.Option(help="OTLP/gRPC (4317); 0 switches it off.")] = None,
 ) -> None:
     """Serve the core: pages, API, OTLP."""
+    gc.disable()  # what is loaded stays: to look through it for circles takes a quarter of the start
     from holdfast.app import Core, run
 
+    gc.enable()
     settings = _settings(data, port=port, host=host, gateway_port=gateway_port, grpc_port=grpc_port)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"

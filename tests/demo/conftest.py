@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from otlp_sink import Seen, Sink, free_port
+from otlp_sink import Seen, Sink
+from stand import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from otlp_sink import Sink, free_port
+from otlp_sink import Sink
+from stand import free_port
 
 pytestmark = [pytest.mark.demo, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]

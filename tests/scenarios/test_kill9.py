@@ -71,7 +71,7 @@ class Client(threading.Thread):
             try:
                 answer = self.workspace.post(body)
             except (httpx2.TransportError, RuntimeError):
-                PAUSE.wait(0.05)
+                PAUSE.wait(0.1)  # the core starts again
                 continue
             if answer.status_code == 200 and answer.content == b"":
                 self.acknowledged |= {(one.trace_id, one.span_id): one for one in group}
