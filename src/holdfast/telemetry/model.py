@@ -1,12 +1,17 @@
-"""Nouns of telemetry: spans as they came, the facts read from them, and calls as they are counted."""
+"""Nouns of telemetry: spans as they came, the facts read from them, and calls as they are counted.
+
+What is made for every span is a msgspec.Struct: it behaves like a dataclass with slots, and is made in a fifth of the time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+import msgspec
 
 from holdfast.pricing.model import Charge, Usage
 
@@ -44,11 +49,10 @@ class ErrorClass(StrEnum):
     CONTENT_FILTER = "content_filter"
 
 
-@dataclass(slots=True)
-class Span:
+class Span(msgspec.Struct):
     """One span as it came: an observation. Times are Unix nanoseconds; ids are lower-case hex.
 
-    Not frozen only because a million of them are made on the hot path; nothing changes one after decoding.
+    Nothing changes one after admission.
     """
 
     trace_id: str
@@ -64,14 +68,13 @@ class Span:
     scope_version: str
     attributes: Attributes
     resource: Attributes
-    events: list[SpanEvent] = field(default_factory=list)
-    links: list[dict[str, Any]] = field(default_factory=list)
+    events: list[SpanEvent] = msgspec.field(default_factory=list)
+    links: list[dict[str, Any]] = msgspec.field(default_factory=list)
     trace_state: str = ""
     flags: int = 0
 
 
-@dataclass(slots=True)
-class SpanEvent:
+class SpanEvent(msgspec.Struct):
     """An event on a span; `time_ns` is Unix nanoseconds."""
 
     name: str
@@ -79,8 +82,7 @@ class SpanEvent:
     attributes: Attributes
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(msgspec.Struct):
     """What one span says, in canonical words, whichever convention it was written in.
 
     None is unknown: the span does not say. `provenance` names, for each field that is set, the attribute that
@@ -104,7 +106,7 @@ class Facts:
     usage: Usage | None = None
     service_tier: str | None = None
     reported_cost: Decimal | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)  # temperature, top_p, max_tokens, seed …
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)  # temperature, top_p, max_tokens, seed …
     system: str | None = None
     environment: str | None = None
     route: str | None = None
@@ -116,7 +118,7 @@ class Facts:
     feature: str | None = None
     tool_name: str | None = None
     sample: bool = False  # holdfast.sample: generated history, marked wherever it shows
-    provenance: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, str] = msgspec.field(default_factory=dict)
     quality: tuple[str, ...] = ()
     content: Content | None = None
 
@@ -139,8 +141,7 @@ class Content:
     documents: list[dict[str, Any]] | None = None
 
 
-@dataclass(slots=True)
-class Observation:
+class Observation(msgspec.Struct):
     """One span's part in the counting: its identity, its place in the trace, its facts.
 
     `sequence` is the commit that stored it; of two with one span id the later one holds.

@@ -117,7 +117,7 @@ def test_reading_never_raises(
     assert facts.convention in {convention.name for convention in SHELF} | {"none"}
     if facts.usage is not None:
         assert facts.kind.is_call
-        assert all((getattr(facts.usage, bucket) or 0) >= 0 for bucket in facts.usage.__dataclass_fields__)
+        assert all((getattr(facts.usage, bucket) or 0) >= 0 for bucket in facts.usage._fields)
     if failed:
         assert facts.error_class is not None
     for said in ("input_messages", "output_messages"):

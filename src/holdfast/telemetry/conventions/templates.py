@@ -41,7 +41,7 @@ PRESENT: Final = ("marker.tool_call", "marker.vector_search")
 SCALARS: Final = frozenset((str, int, float, bool))
 _DECIDED_BY_MORE: Final = ("error_type", "http_status", "marker.database", "marker.database_operation")
 """Slots whose meaning depends on more than attributes: on the span's status, name or events."""
-_PLACES: Final = {name: place for place, name in enumerate(Facts.__dataclass_fields__)}
+_PLACES: Final = {name: place for place, name in enumerate(Facts.__struct_fields__)}
 _USAGE, _TTFT, _COST, _PARAMETERS, _QUALITY, _REFUSAL, _REASONS, _PROVENANCE = (
     _PLACES[name]
     for name in (

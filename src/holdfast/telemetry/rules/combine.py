@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from copy import copy
 from typing import Any
 
 from holdfast.pricing.model import Usage
@@ -41,12 +41,11 @@ CONTENT = (
     "query",
     "documents",
 )
-_every_field = attrgetter(*Facts.__dataclass_fields__)
 
 
 def copied(facts: Facts) -> Facts:
     """The facts of a call that one observation saw, apart from it: what is lent to the call is not said by the span."""
-    only = Facts(*_every_field(facts))
+    only = copy(facts)
     only.parameters, only.provenance = dict(only.parameters), dict(only.provenance)
     return only
 
