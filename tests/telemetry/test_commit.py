@@ -15,7 +15,7 @@ from holdfast.kernel.errors import Unavailable
 from holdfast.storage import native
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.commit import Batch, Committer
-from holdfast.telemetry.ingest.prepare import seal
+from holdfast.telemetry.ingest.prepare import noted, seal
 from holdfast.telemetry.model import Span
 from holdfast.telemetry.store.events import EventRows
 from holdfast.telemetry.store.spans import COLUMNS, SpanRow, block
@@ -67,7 +67,9 @@ def committer(store: Store, counted: list[str], tmp_path: Path) -> Iterator[Comm
         tmp_path,
         queue_bytes=1000,
         min_free_bytes=1,
-        on_commit=lambda _sequence, rows: counted.extend(row.span.name for row in rows),
+        on_commit=lambda _sequence, stored: counted.extend(
+            trace for _, noted in stored for trace, _ in noted
+        ),
         first_sequence=0,
     )
     yield made
@@ -87,7 +89,9 @@ def rows(*names: str) -> list[SpanRow]:
 
 def batch(*names: str) -> Batch:
     made = rows(*names)
-    return Batch(made, block(made))
+    return Batch(
+        "w", [(row.span.name, said) for row, (_, said) in zip(made, noted(made), strict=True)], block(made)
+    )
 
 
 def answer(future: Future[Any]) -> Any:
@@ -113,7 +117,7 @@ def test_a_store_that_fails_is_unavailable_and_nothing_is_counted(
     store: Store, committer: Committer, counted: list[str], fault: Exception
 ) -> None:
     store.fault = fault
-    for one in (batch("a"), batch("a", "b"), Batch(events=EventRows(log_records=[("x",)]))):
+    for one in (batch("a"), batch("a", "b"), Batch("w", events=EventRows(log_records=[("x",)]))):
         with pytest.raises(Unavailable) as caught:
             answer(committer.submit(one))
         assert caught.value.retry_after
@@ -135,7 +139,7 @@ def test_events_that_cannot_be_stored_cost_their_request_alone(store: Store, com
     store.may_go_on.clear()
     first = committer.submit(batch("first"))
     events = [
-        committer.submit(Batch(events=EventRows(log_records=[(kind,), (kind,)])))
+        committer.submit(Batch("w", events=EventRows(log_records=[(kind,), (kind,)])))
         for kind in ("fit", "unfit", "fit")
     ]
     store.may_go_on.set()

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
 from holdfast.telemetry.conventions.templates import Templates
 from holdfast.telemetry.ingest import dlp, prepare
-from holdfast.telemetry.ingest.commit import Batch
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.safeguards import Safeguards
 from holdfast.telemetry.model import Span
+from holdfast.telemetry.store.events import EventRows
 from holdfast.telemetry.store.spans import NAMES
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -87,14 +88,12 @@ def ask(webhook: Webhook, tmp_path: Path) -> Iterator[Callable[..., list[tuple[s
 
     def prepared(*contents: str) -> list[tuple[str, str]]:
         spans = [_span(number, content) for number, content in enumerate(contents)]
-        rows, refused = prepare.rows(made.id, spans, policies, Templates(), NOW)
+        rows, refused = prepare.rows(made.id, spans, partial(policies.of, made.id), Templates(), NOW)
         assert not refused
-        batch = Batch(rows)
-        safeguards.apply(made.id, batch)
+        safeguards.apply(made.id, rows, EventRows())
         places = [name for name in NAMES if name not in ("workspace", "sequence")]
         return [
-            (row.values[places.index("content")], row.values[places.index("content_state")])
-            for row in batch.spans
+            (row.values[places.index("content")], row.values[places.index("content_state")]) for row in rows
         ]
 
     yield prepared

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     queue_bytes: int = Field(
         256 << 20, description="Telemetry that waits for the disk; above this, senders get 503."
     )
+    ingest_workers: int | None = Field(
+        None,
+        ge=0,
+        description="Most processes that help to prepare telemetry under load; 0: none. Empty: by the number of cores.",
+    )
     min_free_bytes: int = Field(
         256 << 20, description="Free disk below which telemetry gets 503 and nothing is lost."
     )

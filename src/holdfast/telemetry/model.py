@@ -82,7 +82,7 @@ class SpanEvent(msgspec.Struct):
     attributes: Attributes
 
 
-class Facts(msgspec.Struct):
+class Facts(msgspec.Struct, array_like=True):
     """What one span says, in canonical words, whichever convention it was written in.
 
     None is unknown: the span does not say. `provenance` names, for each field that is set, the attribute that
@@ -141,7 +141,7 @@ class Content:
     documents: list[dict[str, Any]] | None = None
 
 
-class Observation(msgspec.Struct):
+class Observation(msgspec.Struct, array_like=True):
     """One span's part in the counting: its identity, its place in the trace, its facts.
 
     `sequence` is the commit that stored it; of two with one span id the later one holds.
@@ -155,6 +155,10 @@ class Observation(msgspec.Struct):
     scope: str
     sequence: int
     facts: Facts
+
+
+Noted = tuple[str, Observation]
+"""A trace id, and what one span of it says."""
 
 
 class Call(NamedTuple):

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from holdfast.kernel.errors import Unavailable
 from holdfast.storage.columns import UNFIT, Columns
-from holdfast.telemetry.model import Rejected
+from holdfast.telemetry.model import Noted, Rejected
 from holdfast.telemetry.store import events, spans
 from holdfast.telemetry.store.events import EventRows
-from holdfast.telemetry.store.spans import NO_SPANS, Block, SpanRow
+from holdfast.telemetry.store.spans import NO_SPANS, Block
 
 log = logging.getLogger("holdfast.ingest")
 
@@ -35,15 +35,16 @@ GATHER_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Batch:
-    """What one request brings: spans (and `block`, the same ready to be sent) or events, never both."""
+    """What one request brings: spans (`block` to be stored, `noted` to be counted) or events, never both."""
 
-    spans: list[SpanRow] = field(default_factory=list)
+    workspace: str
+    noted: list[Noted] = field(default_factory=list)
     block: Block = NO_SPANS
     events: EventRows = field(default_factory=EventRows)
 
     @property
     def rows(self) -> int:
-        return len(self.spans) + self.events.rows
+        return self.block.rows + self.events.rows
 
 
 Group = list[tuple[Batch, Future[list[Rejected]]]]
@@ -51,7 +52,7 @@ Group = list[tuple[Batch, Future[list[Rejected]]]]
 
 
 class Committer:
-    """Owns the writing thread. `on_commit(sequence, spans)` is called after each commit, in that thread."""
+    """Owns the writing thread. `on_commit(sequence, [(workspace, noted)])` is called after each commit, in that thread."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class Committer:
         folder: Path,
         queue_bytes: int,
         min_free_bytes: int,
-        on_commit: Callable[[int, list[SpanRow]], None],
+        on_commit: Callable[[int, list[tuple[str, list[Noted]]]], None],
         first_sequence: int,
     ) -> None:
         self._columns = columns
@@ -191,8 +192,8 @@ class Committer:
     def _run(self) -> None:
         while (group := self._take()) is not None:
             self._sequence = max(self._sequence + 1, time.time_ns())
-            self._commit_spans([one for one in group if one[0].spans], self._sequence)
-            self._commit_events([one for one in group if not one[0].spans], self._sequence)
+            self._commit_spans([one for one in group if one[0].block.rows], self._sequence)
+            self._commit_events([one for one in group if not one[0].block.rows], self._sequence)
 
     def _commit_spans(self, group: Group, sequence: int) -> None:
         try:
@@ -200,7 +201,7 @@ class Committer:
         except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
             _fail(group, error)
             return
-        self._announce(sequence, [row for batch, _ in group for row in batch.spans])
+        self._announce(sequence, [(batch.workspace, batch.noted) for batch, _ in group])
         for _, future in group:
             future.set_result([])
 
@@ -214,9 +215,9 @@ class Committer:
             reason = unfit.get(id(batch.events))
             future.set_result([reason] * batch.events.rows if reason else [])
 
-    def _announce(self, sequence: int, rows: list[SpanRow]) -> None:
+    def _announce(self, sequence: int, stored: list[tuple[str, list[Noted]]]) -> None:
         try:
-            self._on_commit(sequence, rows)
+            self._on_commit(sequence, stored)
         except Exception:
             log.exception(
                 "counting did not take over commit %d; it is done again at the next start", sequence

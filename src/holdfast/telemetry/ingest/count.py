@@ -20,13 +20,13 @@ from holdfast.pricing.model import Charge
 from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.policies import Policies
+from holdfast.telemetry.ingest.prepare import observation
 from holdfast.telemetry.ingest.seen import SeenTraces
-from holdfast.telemetry.model import Call, Facts, Kind, Observation, Span
+from holdfast.telemetry.model import Call, Facts, Kind, Noted, Observation
 from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.rules.merge import Group, resolve
 from holdfast.telemetry.store import counted, spans
 from holdfast.telemetry.store.counted import CallRow
-from holdfast.telemetry.store.spans import SpanRow
 
 log = logging.getLogger("holdfast.count")
 
@@ -39,6 +39,12 @@ LOOK_BACK = timedelta(days=7)
 
 Price = Callable[[str, Facts, int], Charge]
 """(workspace, facts, start in Unix nanoseconds) → charge."""
+
+
+Stored = tuple[str, list[Noted]]
+"""A workspace, and what a request stored in it says."""
+Commit = tuple[int, list[Stored]]
+"""The number of a commit, and what it stored."""
 
 
 @dataclass(slots=True)
@@ -59,7 +65,7 @@ class Counter:
         self._price = price
         self._traces: OrderedDict[tuple[str, str], Trace] = OrderedDict()
         self._seen = SeenTraces()
-        self._queue: list[tuple[int, list[SpanRow]]] = []
+        self._queue: list[Commit] = []
         self._waiting_rows = 0
         self._noted = 0
         self._counted = 0
@@ -74,13 +80,13 @@ class Counter:
         self._thread = threading.Thread(target=self._run, name="ingest-count", daemon=True)
         self._thread.start()
 
-    def note(self, sequence: int, rows: list[SpanRow]) -> None:
+    def note(self, sequence: int, stored: list[Stored]) -> None:
         """Takes over a commit. Waits while far too much is uncounted, which slows senders down instead of memory up."""
         with self._changed:
             while self._waiting_rows > MOST_WAITING and not self._hastened:
                 self._changed.wait()
-            self._queue.append((sequence, rows))
-            self._waiting_rows += len(rows)
+            self._queue.append((sequence, stored))
+            self._waiting_rows += sum(len(noted) for _, noted in stored)
             self._noted = sequence
             self._changed.notify_all()
 
@@ -137,7 +143,7 @@ class Counter:
     def _at_once(self) -> bool:
         return self._wanted or self._stopping or self._hastened or self._waiting_rows > MOST_WAITING // 2
 
-    def _count_until_done(self, taken: list[tuple[int, list[SpanRow]]]) -> bool:
+    def _count_until_done(self, taken: list[Commit]) -> bool:
         """True once counted; False where Holdfast stops before that can be done."""
         while True:
             try:
@@ -150,23 +156,24 @@ class Counter:
                         return False
                     self._changed.wait(timeout=1)
 
-    def _count(self, sequence: int, taken: list[tuple[int, list[SpanRow]]]) -> None:
+    def _count(self, sequence: int, taken: list[Commit]) -> None:
         now = time.monotonic()
         touched: dict[tuple[str, str], Trace] = {}
         unknown: list[tuple[str, str]] = []
-        for commit, batch in taken:
-            for row in batch:
-                span = row.span
-                key = (row.workspace, span.trace_id)
-                trace = touched.get(key)
-                if trace is None:
-                    trace = self._traces.get(key)
+        for commit, stored in taken:
+            for workspace, noted in stored:
+                for trace_id, seen in noted:
+                    key = (workspace, trace_id)
+                    trace = touched.get(key)
                     if trace is None:
-                        trace = Trace()
-                        if self._seen.add(span.trace_id) or span.start_ns < self._before_ns:
-                            unknown.append(key)
-                    touched[key] = trace
-                trace.observations[span.span_id] = observation(span, row.facts, commit)
+                        trace = self._traces.get(key)
+                        if trace is None:
+                            trace = Trace()
+                            if self._seen.add(trace_id) or seen.start_ns < self._before_ns:
+                                unknown.append(key)
+                        touched[key] = trace
+                    seen.sequence = commit
+                    trace.observations[seen.span_id] = seen
         self._read_back(unknown, touched)
         self._store(touched, sequence)
         for key, trace in touched.items():
@@ -283,20 +290,6 @@ class Counter:
             touched = {key: Trace() for key in some}
             self._read_back(some, touched)
             self._store(touched, sequence)
-
-
-def observation(span: Span, facts: Facts, sequence: int) -> Observation:
-    """A span's part in the counting."""
-    return Observation(
-        span.span_id,
-        span.parent_span_id,
-        span.start_ns,
-        span.end_ns if span.end_ns > span.start_ns else span.start_ns,
-        span.status == "error",
-        span.scope_name,
-        sequence,
-        facts,
-    )
 
 
 def _gone(trace_id: str, call_id: str, start_ns: int, sequence: int) -> Call:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from holdfast.kernel.time import Clock
 from holdfast.platform.settings import Settings
 from holdfast.telemetry.conventions.templates import Templates
 from holdfast.telemetry.decode import events as event_decoding
-from holdfast.telemetry.decode import json, protobuf
 from holdfast.telemetry.ingest import prepare
 from holdfast.telemetry.ingest.commit import Batch, Committer
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prepare_events import log_rows, metric_rows
 from holdfast.telemetry.ingest.safeguards import Safeguards
-from holdfast.telemetry.model import Rejected, Span
-from holdfast.telemetry.rules.admission import Limits, admit, bearable
+from holdfast.telemetry.ingest.worker import Task, Workers
+from holdfast.telemetry.model import Rejected
+from holdfast.telemetry.rules.admission import Limits, bearable
+from holdfast.telemetry.store.events import EventRows
 
 MOST_NAMED = 5
 """Refused records that an answer names; their number is always told."""
@@ -32,6 +35,14 @@ class Outcome:
     message: str
 
 
+CROWD = 4
+"""Requests that are prepared at the same time from which on processes of their own take part."""
+
+
+Ready = tuple[Batch, Sequence[Rejected], Sequence[str]]
+"""What is to be stored, what is refused, and warnings."""
+
+
 class Intake:
     """Takes requests for one process."""
 
@@ -41,8 +52,13 @@ class Intake:
         self._settings = settings
         self._clock = clock
         self._safeguards = Safeguards(policies, settings)
-        self._templates = Templates(policies.overrides)
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="ingest-prepare")
+        overrides = dict(policies.overrides)
+        self._templates = Templates(overrides)
+        most = settings.ingest_workers
+        most = min(3, (os.cpu_count() or 1) - 1) if most is None else most
+        self._workers = Workers(most, overrides)
+        self._pool = ThreadPoolExecutor(2 + most, thread_name_prefix="ingest-prepare")
+        self._preparing = 0
 
     @property
     def max_body_bytes(self) -> int:
@@ -61,49 +77,53 @@ class Intake:
         """Stores one request of `traces`, `metrics` or `logs`. Raises Invalid, Unavailable."""
         loop = asyncio.get_running_loop()
         with self._committer.coming():
-            prepared = await loop.run_in_executor(self._pool, self._guarded, workspace, signal, body, is_json)
+            self._preparing += 1
+            try:
+                if self._preparing >= CROWD:
+                    self._workers.want()
+                work = self._traces if signal == "traces" else partial(self._events, signal)
+                prepared = await loop.run_in_executor(self._pool, work, workspace, body, is_json)
+            finally:
+                self._preparing -= 1
             batch, rejected, warnings = prepared
             refused = await asyncio.wrap_future(self._committer.submit(batch))
         return outcome([*rejected, *refused], warnings)
 
     def stop(self) -> None:
-        """Ends the threads that prepare."""
+        """Ends the threads and processes that prepare."""
         self._pool.shutdown()
+        self._workers.close()
         self._safeguards.close()
 
-    def _guarded(
-        self, workspace: str, signal: str, body: bytes, is_json: bool
-    ) -> tuple[Batch, Sequence[Rejected], Sequence[str]]:
-        batch, rejected, warnings = self._prepare(workspace, signal, body, is_json)
-        self._safeguards.apply(workspace, batch)
-        batch.spans, batch.block, unfit = prepare.seal(batch.spans)
-        return batch, [*rejected, *unfit], warnings
+    def _traces(self, workspace: str, body: bytes, is_json: bool) -> Ready:
+        if self._workers.any and not self._safeguards.concern(workspace):
+            policies = {system: policy for system, (policy, _) in self._policies.cache.get(workspace).items()}
+            task = Task(workspace, body, is_json, self._limits(), self._clock(), policies)
+            done = self._workers.prepare(task)
+            if done is not None:
+                return Batch(workspace, done.noted, done.block), done.rejected, done.warnings
+        admission = prepare.spans_of(body, is_json, self._limits())
+        rows, refused = prepare.rows(
+            workspace, admission.spans, partial(self._policies.of, workspace), self._templates, self._clock()
+        )
+        self._safeguards.apply(workspace, rows, EventRows())
+        fit, block, unfit = prepare.seal(rows)
+        batch = Batch(workspace, prepare.noted(fit), block)
+        return batch, [*admission.rejected, *refused, *unfit], admission.warnings
 
-    def _prepare(
-        self, workspace: str, signal: str, body: bytes, is_json: bool
-    ) -> tuple[Batch, Sequence[Rejected], Sequence[str]]:
-        now = self._clock()
-        limits = self._limits()
-        if signal == "traces":
-            decode: Callable[[bytes], tuple[list[Span], list[Rejected]]] = (
-                json.traces if is_json else protobuf.traces
-            )
-            found, unreadable = decode(body)
-            admission = admit(found, limits, small=len(body) <= limits.max_attribute_bytes)
-            scopes = sum(len(span.scope_name) + len(span.scope_version) for span in admission.spans)
-            bearable([span.resource for span in admission.spans], scopes, limits.max_body_bytes)
-            rows, refused = prepare.rows(workspace, admission.spans, self._policies, self._templates, now)
-            return Batch(rows), [*unreadable, *admission.rejected, *refused], admission.warnings
+    def _events(self, signal: str, workspace: str, body: bytes, is_json: bool) -> Ready:
+        now, limits = self._clock(), self._limits()
         if signal == "logs":
             records, unreadable = event_decoding.logs(body, is_json=is_json)
             bearable([record.resource for record in records], 0, limits.max_body_bytes)
-            events, refused_events, warnings = log_rows(workspace, records, self._policies, now, limits)
-            return Batch(events=events), [*unreadable, *refused_events], warnings
-        points, unreadable = event_decoding.metrics(body, is_json=is_json)
-        names = sum(len(point.name) + len(point.unit) for point in points)
-        bearable([point.resource for point in points], names, limits.max_body_bytes)
-        events, refused_events, warnings = metric_rows(workspace, points, self._policies, now, limits)
-        return Batch(events=events), [*unreadable, *refused_events], warnings
+            events, refused, warnings = log_rows(workspace, records, self._policies, now, limits)
+        else:
+            points, unreadable = event_decoding.metrics(body, is_json=is_json)
+            names = sum(len(point.name) + len(point.unit) for point in points)
+            bearable([point.resource for point in points], names, limits.max_body_bytes)
+            events, refused, warnings = metric_rows(workspace, points, self._policies, now, limits)
+        self._safeguards.apply(workspace, [], events)
+        return Batch(workspace, events=events), [*unreadable, *refused], warnings
 
     def _limits(self) -> Limits:
         settings = self._settings

@@ -1,19 +1,22 @@
-"""From spans to rows: facts are read, content is split off and held to the policy, times of expiry are set."""
+"""From a request to what is stored: spans are decoded and judged, facts are read, content is split off and held to the
+policy, times of expiry are set, and a block is made. CPU alone; it runs in threads and in processes of its own (`worker`).
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from holdfast.kernel.errors import HoldfastError
+from holdfast.platform.tenancy.model import DataPolicy
 from holdfast.storage.columns import UNFIT
 from holdfast.telemetry.conventions.content import is_content
 from holdfast.telemetry.conventions.templates import QuickReader, Templates
-from holdfast.telemetry.ingest.policies import Policies
-from holdfast.telemetry.model import Facts, Rejected, Span
-from holdfast.telemetry.rules.admission import name, past_keeping
-from holdfast.telemetry.rules.capture import capture, plain_links
+from holdfast.telemetry.decode import json, protobuf
+from holdfast.telemetry.model import Facts, Noted, Observation, Rejected, Span
+from holdfast.telemetry.rules.admission import Admission, Limits, admit, bearable, name, past_keeping
+from holdfast.telemetry.rules.capture import CapturePlan, capture, plain_links
 from holdfast.telemetry.store.spans import VALUES, Block, SpanRow, block, encode, milliseconds
 
 log = logging.getLogger("holdfast.ingest")
@@ -23,10 +26,24 @@ _EXPIRES = VALUES["expires_at"]
 _LAST = 2**32 - 1  # the last second that the store's DateTime can hold (2106)
 
 
+PolicyOf = Callable[[str], tuple[DataPolicy, CapturePlan]]
+"""System → the policy that holds for it in the workspace at hand."""
+
+
+def spans_of(body: bytes, is_json: bool, limits: Limits) -> Admission:
+    """The spans of a request that are let in, and what is said of the others. Raises Invalid, TooLarge."""
+    found, unreadable = (json.traces if is_json else protobuf.traces)(body)
+    admission = admit(found, limits, small=len(body) <= limits.max_attribute_bytes)
+    scopes = sum(len(span.scope_name) + len(span.scope_version) for span in admission.spans)
+    bearable([span.resource for span in admission.spans], scopes, limits.max_body_bytes)
+    admission.rejected[:0] = unreadable
+    return admission
+
+
 def rows(
-    workspace: str, spans: Sequence[Span], policies: Policies, templates: Templates, now: datetime
+    workspace: str, spans: Sequence[Span], policy_of: PolicyOf, templates: Templates, now: datetime
 ) -> tuple[list[SpanRow], list[Rejected]]:
-    """Rows ready to be stored, and spans that cannot be. CPU only, but for a policy that must be looked up."""
+    """Rows ready to be stored, and spans that cannot be."""
     made: list[SpanRow] = []
     rejected: list[Rejected] = []
     resources: dict[int, str] = {}
@@ -38,7 +55,7 @@ def rows(
             resource = resources.get(id(span.resource))
             if resource is None:
                 resource = resources[id(span.resource)] = encode(span.resource)
-            row = _row(workspace, span, reader.read(span), resource, policies, now_ms)
+            row = _row(workspace, span, reader.read(span), resource, policy_of, now_ms)
         except HoldfastError:
             raise
         except Exception as error:
@@ -47,9 +64,7 @@ def rows(
             continue
         if row.values[_EXPIRES] <= oldest:
             rejected.append(
-                Rejected(
-                    name(span), past_keeping(policies.of(workspace, row.facts.system or "")[0].span_days)
-                )
+                Rejected(name(span), past_keeping(policy_of(row.facts.system or "")[0].span_days))
             )
             continue
         made.append(row)
@@ -61,12 +76,12 @@ def _row(
     span: Span,
     read: tuple[Facts, Sequence[str]],
     resource: str,
-    policies: Policies,
+    policy_of: PolicyOf,
     now_ms: int,
 ) -> SpanRow:
     facts, content_names = read
     system = facts.system or ""
-    policy, plan = policies.of(workspace, system)
+    policy, plan = policy_of(system)
     captured = capture(span, plan, is_content, content_names)
     start_seconds = span.start_ns // 1_000_000_000
     attributes = encode(captured.attributes)
@@ -113,3 +128,22 @@ def seal(rows: Sequence[SpanRow]) -> tuple[list[SpanRow], Block, list[Rejected]]
         fit, _, refused = seal(rows[:half])
         more, _, also = seal(rows[half:])
         return [*fit, *more], block([*fit, *more]), [*refused, *also]
+
+
+def noted(rows: Sequence[SpanRow]) -> list[Noted]:
+    """What the counting needs to know of stored rows."""
+    return [(row.span.trace_id, observation(row.span, row.facts, 0)) for row in rows]
+
+
+def observation(span: Span, facts: Facts, sequence: int) -> Observation:
+    """A span's part in the counting."""
+    return Observation(
+        span.span_id,
+        span.parent_span_id,
+        span.start_ns,
+        span.end_ns if span.end_ns > span.start_ns else span.start_ns,
+        span.status == "error",
+        span.scope_name,
+        sequence,
+        facts,
+    )

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from holdfast.platform.settings import Settings
-from holdfast.telemetry.ingest.commit import Batch
 from holdfast.telemetry.ingest.dlp import Dlp
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.rules.capture import REDACTED, WITHHELD
 from holdfast.telemetry.rules.dlp import replaced, texts_of
 from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.store import events, spans
+from holdfast.telemetry.store.events import EventRows
+from holdfast.telemetry.store.spans import SpanRow
 
 _SPAN = spans.VALUES
 _LOG = {name: place for place, name in enumerate(events.LOG_NAMES)}
@@ -67,16 +68,20 @@ class Safeguards:
         """Closes connections."""
         self._dlp.close()
 
-    def apply(self, workspace: str, batch: Batch) -> None:
-        """Changes a batch in place. May wait for a webhook, two seconds at most for each policy."""
-        if self._policies.asks_dlp(workspace):
-            self._redact(workspace, batch)
-        if self._policies.holds.get(workspace):
-            self._hold(workspace, batch)
+    def concern(self, workspace: str) -> bool:
+        """Whether `apply` would do anything in a workspace."""
+        return self._policies.asks_dlp(workspace) or bool(self._policies.holds.get(workspace))
 
-    def _redact(self, workspace: str, batch: Batch) -> None:
+    def apply(self, workspace: str, rows: list[SpanRow], found: EventRows) -> None:
+        """Changes rows in place. May wait for a webhook, two seconds at most for each policy."""
+        if self._policies.asks_dlp(workspace):
+            self._redact(workspace, rows, found)
+        if self._policies.holds.get(workspace):
+            self._hold(workspace, rows, found)
+
+    def _redact(self, workspace: str, rows: list[SpanRow], found: EventRows) -> None:
         by_webhook: dict[str, list[_Cell]] = {}
-        for cell in _cells(batch):
+        for cell in _cells(rows, found):
             url = self._policies.of(workspace, cell.system())[0].dlp_webhook
             if url and cell.content():
                 by_webhook.setdefault(url, []).append(cell)
@@ -97,16 +102,16 @@ class Safeguards:
             if made != texts:
                 cell.put(replaced(cell.content(), made), REDACTED)
 
-    def _hold(self, workspace: str, batch: Batch) -> None:
-        users = {row.span.trace_id: row.facts.user for row in batch.spans if row.facts.user}
-        for number, row in enumerate(batch.spans):
+    def _hold(self, workspace: str, spans_: list[SpanRow], found: EventRows) -> None:
+        users = {row.span.trace_id: row.facts.user for row in spans_ if row.facts.user}
+        for number, row in enumerate(spans_):
             user = row.facts.user or users.get(row.span.trace_id) or ""
             if self._policies.held(workspace, row.facts.system or "", user, row.span.start_ns):
-                _put(batch.spans, number, _SPAN, {"expires_at": FAR, "content_expires_at": FAR})
+                _put(spans_, number, _SPAN, {"expires_at": FAR, "content_expires_at": FAR})
         for rows, places in (
-            (batch.events.log_records, _LOG),
-            (batch.events.evaluations, _EVALUATION),
-            (batch.events.metric_points, _METRIC),
+            (found.log_records, _LOG),
+            (found.evaluations, _EVALUATION),
+            (found.metric_points, _METRIC),
         ):
             for number, values in enumerate(rows):
                 user = str(values[places["user"]]) if "user" in places else ""
@@ -115,9 +120,9 @@ class Safeguards:
                     _put(rows, number, places, dict.fromkeys(names, FAR))
 
 
-def _cells(batch: Batch) -> list[_Cell]:
-    cells = [_Cell(batch.spans, number, _SPAN, "content") for number in range(len(batch.spans))]
-    records, evaluations = batch.events.log_records, batch.events.evaluations
+def _cells(rows: list[SpanRow], found: EventRows) -> list[_Cell]:
+    cells = [_Cell(rows, number, _SPAN, "content") for number in range(len(rows))]
+    records, evaluations = found.log_records, found.evaluations
     cells += [_Cell(records, number, _LOG, "content") for number in range(len(records))]
     return cells + [
         _Cell(evaluations, number, _EVALUATION, "explanation") for number in range(len(evaluations))

@@ -1,0 +1,261 @@
+"""Preparing in processes of their own: Python's work on requests then uses more than one core.
+
+A worker is started when several requests are being prepared at once, so that a quiet Holdfast is one process. It holds
+no state but what it remembers of shapes, asks no database, and is sent the policies with each request. Whatever goes
+wrong with it, the request is prepared in this process instead, and nothing is lost: a worker never answers a sender.
+
+Frames are four bytes of length and then MessagePack, over the standard input and output of the worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from datetime import datetime
+from struct import Struct
+from typing import IO, Any
+
+import msgspec
+
+from holdfast.kernel.errors import HoldfastError, Invalid, TooLarge
+from holdfast.platform.tenancy.model import DataPolicy
+from holdfast.telemetry.conventions.convention import ScopeOverride
+from holdfast.telemetry.conventions.templates import Templates
+from holdfast.telemetry.ingest import prepare
+from holdfast.telemetry.ingest.policies import plan
+from holdfast.telemetry.model import Noted, Rejected
+from holdfast.telemetry.rules.admission import Limits
+from holdfast.telemetry.rules.capture import CapturePlan
+from holdfast.telemetry.store.spans import Block
+
+log = logging.getLogger("holdfast.ingest")
+
+_LENGTH = Struct("<I")
+_ERRORS: dict[str, type[HoldfastError]] = {one.__name__: one for one in (Invalid, TooLarge)}
+STARTING_SECONDS = 60.0
+ENDING_SECONDS = 5.0
+
+
+class Task(msgspec.Struct, array_like=True):
+    """A request of spans to prepare; `policies` are those of the workspace, by system."""
+
+    workspace: str
+    body: bytes
+    is_json: bool
+    limits: Limits
+    now: datetime
+    policies: dict[str, DataPolicy]
+
+
+class Prepared(msgspec.Struct, array_like=True):
+    """What became of it; or the error to raise, by class and detail."""
+
+    rows: int = 0
+    body: bytes = b""
+    noted: list[Noted] = []
+    rejected: list[Rejected] = []
+    warnings: list[str] = []
+    error: tuple[str, str, str | None] | None = None
+
+    @property
+    def block(self) -> Block:
+        return Block(self.rows, self.body)
+
+
+class Preparer:
+    """Prepares tasks in the process at hand."""
+
+    def __init__(self, overrides: dict[str, ScopeOverride]) -> None:
+        self._templates = Templates(overrides)
+        self._plans: dict[DataPolicy, CapturePlan] = {}
+
+    def prepare(self, task: Task) -> Prepared:
+        """A task's outcome. Raises HoldfastError for a request that is refused as a whole."""
+        if len(self._plans) > 1_000:
+            self._plans.clear()
+        policies = {system: (policy, self._plan(policy)) for system, policy in task.policies.items()}
+        default = policies[""]
+        admission = prepare.spans_of(task.body, task.is_json, task.limits)
+        rows, refused = prepare.rows(
+            task.workspace,
+            admission.spans,
+            lambda system: policies.get(system) or default,
+            self._templates,
+            task.now,
+        )
+        fit, block, unfit = prepare.seal(rows)
+        rejected = [*admission.rejected, *refused, *unfit]
+        return Prepared(block.rows, block.body, prepare.noted(fit), rejected, admission.warnings)
+
+    def _plan(self, policy: DataPolicy) -> CapturePlan:
+        found = self._plans.get(policy)
+        if found is None:
+            found = self._plans[policy] = plan(policy)
+        return found
+
+
+class Workers:
+    """The workers of one process: up to `most`, started one after the other when they are wanted."""
+
+    def __init__(self, most: int, overrides: dict[str, ScopeOverride]) -> None:
+        self._most = most
+        self._overrides = overrides
+        self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._starting = False
+        self._closed = False
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Prepared).decode
+
+    def want(self) -> None:
+        """Has one more worker started, unless there are enough. Returns at once."""
+        with self._lock:
+            if self._starting or self._closed or len(self._running) >= self._most:
+                return
+            self._starting = True
+        threading.Thread(target=self._start, name="ingest-worker-start", daemon=True).start()
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a worker."""
+        return bool(self._running)
+
+    def prepare(self, task: Task) -> Prepared | None:
+        """A task's outcome; None where no worker could do it. Waits for a worker that is at work."""
+        try:
+            request = self._encode(task)
+            worker = self._idle.get(timeout=10)
+        except (queue.Empty, ValueError, TypeError, OverflowError):
+            return None
+        try:
+            _write(_pipe(worker.stdin), request)
+            answer = _read(_pipe(worker.stdout))
+            if answer is None:
+                raise EOFError("it ended")
+            prepared = self._decode(answer)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request is prepared here instead
+            log.warning("a process that prepares requests failed (%s); another one takes its place", error)
+            self._end(worker)
+            return None
+        self._idle.put(worker)
+        if prepared.error is not None:
+            return None if prepared.error[0] not in _ERRORS else _raise(*prepared.error)
+        return prepared
+
+    def close(self) -> None:
+        """Ends all workers."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        for worker in running:
+            self._end(worker)
+
+    def _start(self) -> None:
+        try:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "holdfast.telemetry.ingest.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            _write(_pipe(worker.stdin), self._encode(self._overrides))
+            if _read(_pipe(worker.stdout)) is None:
+                raise EOFError("it ended")
+        except (OSError, EOFError) as error:
+            log.warning("a process that prepares requests could not be started: %s", error)
+            with self._lock:
+                self._starting = False
+                self._most = len(self._running)
+            return
+        with self._lock:
+            self._starting = False
+            self._running.append(worker)
+            closed = self._closed
+        if closed:
+            self._end(worker)
+        else:
+            self._idle.put(worker)
+
+    def _end(self, worker: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            if worker in self._running:
+                self._running.remove(worker)
+        with suppress(OSError):  # it is gone, with what was still to be sent
+            _pipe(worker.stdin).close()
+        try:
+            worker.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+        _pipe(worker.stdout).close()
+
+
+def _raise(name: str, detail: str, where: str | None) -> Prepared:
+    raise _ERRORS[name](detail, where=where)
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise RuntimeError("a worker has pipes")
+    return stream
+
+
+def _write(stream: IO[bytes], message: bytes) -> None:
+    stream.write(_LENGTH.pack(len(message)) + message)
+    stream.flush()
+
+
+def _read(stream: IO[bytes]) -> bytes | None:
+    """The next message; None at the end of the stream."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (size,) = _LENGTH.unpack(head)
+    message = stream.read(size)
+    return message if len(message) == size else None
+
+
+def _answer(preparer: Preparer, task: Task) -> Prepared:
+    try:
+        return preparer.prepare(task)
+    except HoldfastError as error:
+        return Prepared(error=(type(error).__name__, error.detail, error.where))
+    except Exception:
+        log.exception("a request could not be prepared")
+        return Prepared(error=("", "", None))
+
+
+def main() -> None:
+    """The worker: answers tasks until its input ends, which is also when the process that started it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started it
+    source = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing that is printed gets among the answers
+    first = _read(source)
+    if first is None:
+        return
+    preparer = Preparer(msgspec.msgpack.decode(first, type=dict[str, ScopeOverride]))
+    _write(answers, b"ready")
+    decode: Any = msgspec.msgpack.Decoder(Task).decode
+    encode = msgspec.msgpack.Encoder().encode
+    while (message := _read(source)) is not None:
+        answer = _answer(preparer, decode(message))
+        try:
+            packed = encode(answer)
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+        ):  # such as half a character: this is told by name elsewhere
+            packed = encode(Prepared(error=("", "", None)))
+        _write(answers, packed)
+
+
+if __name__ == "__main__":
+    main()
