@@ -136,6 +136,23 @@ def test_events_and_failures_are_read_in_full() -> None:
     facts_of(spans, Templates())
 
 
+def test_conventions_that_put_right_what_was_stated() -> None:
+    unknown = {"gen_ai.usage.cost": 0, "gen_ai.request.max_tokens": -1, "gen_ai.request.stream": False}
+    for first, second in (
+        (CHAT, CHAT | unknown),
+        (CHAT | unknown, CHAT | unknown | {"gen_ai.usage.cost": 0.5}),
+    ):
+        facts_of(
+            [span(one, scope_name="openlit.instrumentation.openai") for one in (first, second)], Templates()
+        )
+    vercel = {"ai.operationId": "ai.generateText.doGenerate", "ai.model.provider": "openai.chat"}
+    counts = {"ai.usage.promptTokens": 1000, "ai.usage.completionTokens": 50}
+    cached = [
+        {"ai.response.providerMetadata": f'{{"openai":{{"cachedPromptTokens":{n}}}}}'} for n in (600, 7)
+    ]
+    facts_of([span(vercel | counts | one) for one in cached], Templates())
+
+
 def test_memory_is_bounded() -> None:
     templates = Templates()
     reader = QuickReader(templates)

@@ -292,6 +292,8 @@ def _shape(span: Span) -> Shape:
         return shape
     if "marker.openinference" in slots and "content.raw_output" in slots:
         return shape
+    if "marker.provider_metadata" in slots or span.scope_name.startswith("openlit"):
+        return shape  # what they carry decides what else of it is taken as known
     shape.quick = _sort(shape, slots)
     return shape
 
