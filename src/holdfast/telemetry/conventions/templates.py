@@ -162,7 +162,10 @@ class QuickReader:
             if not _rememberable(deciding):
                 return None
             template = self._template(span, shape)
-            self._templates.keep(shape, key, template)
+            facts = _filled(template, shape, attributes)
+            if facts is not None:  # else a carried value is at fault, and the template tells of it
+                self._templates.keep(shape, key, template)
+            return facts
         return _filled(template, shape, attributes)
 
     def _template(self, span: Span, shape: Shape) -> Template:
@@ -186,12 +189,11 @@ def _filled(template: Template, shape: Shape, attributes: Attributes) -> Facts |
     counts = _counts(shape, attributes)
     if counts is None or not _parameters(shape, attributes, fields, template.is_call):
         return None
-    if template.is_call:
-        if not _measured(fields, shape, attributes):
-            return None
-        if counts:
-            fields[_USAGE], more = tokens.partition(counts, *template.rule)
-            codes += more
+    if not _measured(fields, shape, attributes, template.is_call):
+        return None
+    if template.is_call and counts:
+        fields[_USAGE], more = tokens.partition(counts, *template.rule)
+        codes += more
     if found is not None and found.finish_reasons and not fields[_REASONS]:
         fields[_REASONS] = finish_reasons(found.finish_reasons) or ()
         fields[_PROVENANCE] = {**fields[_PROVENANCE], "finish_reasons": "content"}
@@ -246,14 +248,15 @@ def _parameters(shape: Shape, attributes: Attributes, fields: list[Any], is_call
     return True
 
 
-def _measured(fields: list[Any], shape: Shape, attributes: Attributes) -> bool:
-    """Fills in the time to the first token and the cost that was reported; False where one is not plain."""
+def _measured(fields: list[Any], shape: Shape, attributes: Attributes, is_call: bool) -> bool:
+    """Fills in a call's time to the first token and reported cost; False where one is not plain."""
     if shape.duration is not None:
         unit, name = shape.duration
         stated = attributes[name]
         if type(stated) is not float or not isfinite(stated) or stated < 0:
             return False
-        fields[_TTFT] = stated * unit
+        if is_call:
+            fields[_TTFT] = stated * unit
     if shape.cost:
         try:
             amount = values.amount(attributes[shape.cost])
@@ -261,7 +264,8 @@ def _measured(fields: list[Any], shape: Shape, attributes: Attributes) -> bool:
             return False
         if amount is None:
             return False
-        fields[_COST] = amount
+        if is_call:
+            fields[_COST] = amount
     return True
 
 
@@ -292,6 +296,8 @@ def _shape(span: Span) -> Shape:
         return shape
     if "marker.openinference" in slots and "content.raw_output" in slots:
         return shape
+    if "marker.provider_metadata" in slots or span.scope_name.startswith("openlit"):
+        return shape  # what they carry decides what else of it is taken as known
     shape.quick = _sort(shape, slots)
     return shape
 
