@@ -318,6 +318,18 @@ def test_what_openlit_writes_without_knowing_is_unknown() -> None:
     assert not {"ttft_ms", "ttft_seconds", "reported_cost", "parameters.max_tokens"} & facts.provenance.keys()
 
 
+def test_openlit_leaves_a_failed_request_nothing_but_its_name() -> None:
+    failed = event("exception", {"exception.type": "anthropic.RateLimitError"})
+    scope = "openlit.instrumentation.anthropic"
+    facts = read_facts(
+        span({}, scope_name=scope, name="chat claude-sonnet-4-5", status="error", events=[failed])
+    )
+    assert (facts.kind, facts.convention, facts.provider) == (Kind.INFERENCE, "openlit", "anthropic")
+    assert (facts.request_model, facts.error_class) == ("claude-sonnet-4-5", ErrorClass.RATE_LIMIT)
+    for name, status in (("chat claude-sonnet-4-5", "ok"), ("chat", "error"), ("POST /v1/messages", "error")):
+        assert read_facts(span({}, scope_name=scope, name=name, status=status)).kind is Kind.OTHER
+
+
 def test_the_anthropic_sdk_says_the_whole_input_whatever_the_schema_claims() -> None:
     attributes = {
         "gen_ai.provider.name": "anthropic",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from holdfast.telemetry.conventions.convention import Draft, ScopeOverride
 from holdfast.telemetry.conventions.otel_genai import OtelGenai
+from holdfast.telemetry.conventions.vocabulary import OPERATIONS, provider
 from holdfast.telemetry.model import Kind
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +27,8 @@ class OpenLit:
 
     def kind(self, draft: Draft) -> Kind:
         _forget_defaults(draft)
+        if draft.span.status == "error" and "operation" not in draft.values:
+            _read_name(draft)
         return DEFAULT.kind(draft)
 
     def counting(self, draft: Draft) -> ScopeOverride:
@@ -47,3 +50,18 @@ def _forget_defaults(draft: Draft) -> None:
     if draft.parameters.get("max_tokens") == -1:
         del draft.parameters["max_tokens"]
         draft.sources.pop("parameters.max_tokens", None)
+
+
+def _read_name(draft: Draft) -> None:
+    """A failed request may have left a span with a name and a scope alone: `chat claude-…` of `openlit.….anthropic`."""
+    operation, _, model = draft.span.name.partition(" ")
+    stated = {
+        "operation": operation,
+        "request_model": model,
+        "provider": provider(draft.span.scope_name.rpartition(".")[2]),
+    }
+    if operation in OPERATIONS and model:
+        for slot, value in stated.items():
+            if slot not in draft.values:
+                draft.values[slot] = value
+                draft.sources[slot] = "name" if slot != "provider" else "scope"

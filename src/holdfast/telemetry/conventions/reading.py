@@ -77,7 +77,11 @@ class Reader:
         """See read_facts."""
         self._read_resource(span.resource)
         attributes = span.attributes
-        if TELLING.isdisjoint(attributes) and not _asks_vector_store(attributes):
+        if (
+            TELLING.isdisjoint(attributes)
+            and not _asks_vector_store(attributes)
+            and not span.scope_name.startswith("openlit.")  # says nothing but its name when a request failed
+        ):
             return _plain(span, self._stated)
         draft, convention, kind = self._draft(span)
         found = read_content(draft, kind) if kind is not Kind.OTHER or draft.content else None
