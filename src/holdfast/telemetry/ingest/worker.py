@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from datetime import datetime
 from struct import Struct
@@ -38,8 +39,11 @@ log = logging.getLogger("holdfast.ingest")
 
 _LENGTH = Struct("<I")
 _ERRORS: dict[str, type[HoldfastError]] = {one.__name__: one for one in (Invalid, TooLarge)}
-STARTING_SECONDS = 60.0
 ENDING_SECONDS = 5.0
+AGAIN_SECONDS = 10.0
+"""How long after a failed start the next is tried."""
+LOOK_SECONDS = 0.2
+"""How often one who waits for a worker looks whether there still is one."""
 
 
 class Task(msgspec.Struct, array_like=True):
@@ -111,6 +115,7 @@ class Workers:
         self._running: list[subprocess.Popen[bytes]] = []
         self._starting = False
         self._closed = False
+        self._not_before = 0.0
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Prepared).decode
 
@@ -119,20 +124,29 @@ class Workers:
         with self._lock:
             if self._starting or self._closed or len(self._running) >= self._most:
                 return
+            if time.monotonic() < self._not_before:
+                return
             self._starting = True
-        threading.Thread(target=self._start, name="ingest-worker-start", daemon=True).start()
+        threading.Thread(target=self.start, name="ingest-worker-start", daemon=True).start()
 
     @property
     def any(self) -> bool:
         """Whether there is a worker."""
         return bool(self._running)
 
+    @property
+    def process_ids(self) -> list[int]:
+        """Those of the workers."""
+        return [worker.pid for worker in self._running]
+
     def prepare(self, task: Task) -> Prepared | None:
         """A task's outcome; None where no worker could do it. Waits for a worker that is at work."""
         try:
             request = self._encode(task)
-            worker = self._idle.get(timeout=10)
-        except (queue.Empty, ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError):
+            return None
+        worker = self._free()
+        if worker is None:
             return None
         try:
             _write(_pipe(worker.stdin), request)
@@ -149,6 +163,13 @@ class Workers:
             return None if prepared.error[0] not in _ERRORS else _raise(*prepared.error)
         return prepared
 
+    def _free(self) -> subprocess.Popen[bytes] | None:
+        """A worker without work, when there is one; None when there are no workers any more."""
+        while self._running:
+            with suppress(queue.Empty):
+                return self._idle.get(timeout=LOOK_SECONDS)
+        return None
+
     def close(self) -> None:
         """Ends all workers."""
         with self._lock:
@@ -157,7 +178,8 @@ class Workers:
         for worker in running:
             self._end(worker)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Starts a worker, and returns when it is ready or has failed."""
         try:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "holdfast.telemetry.ingest.worker"],
@@ -171,7 +193,7 @@ class Workers:
             log.warning("a process that prepares requests could not be started: %s", error)
             with self._lock:
                 self._starting = False
-                self._most = len(self._running)
+                self._not_before = time.monotonic() + AGAIN_SECONDS
             return
         with self._lock:
             self._starting = False
