@@ -185,9 +185,9 @@ class Committer:
             return group
 
     def _gathered(self) -> bool:
-        """Whether nobody else is on the way: a lone sender never waits."""
+        """Whether half of those on the way are here: the others are prepared meanwhile. A lone sender never waits."""
         waiting = len(self._waiting)
-        return waiting >= self._coming or self._stopping or waiting >= MOST_WAITING
+        return waiting * 2 >= self._coming or self._stopping or waiting >= MOST_WAITING
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
