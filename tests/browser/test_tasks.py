@@ -266,6 +266,59 @@ def test_register_a_system(desk: Desk) -> None:
         expect(desk.page.locator("table").get_by_text("HR assistant")).to_be_visible()
 
 
+def test_name_the_workspace_and_its_zone(desk: Desk) -> None:
+    desk.go("settings")
+    with desk.task("set-the-time-zone"):
+        desk.page.get_by_label("Time zone").fill("Europe/Berlin")
+        desk.page.get_by_role("button", name="Save").click()
+        expect(desk.page.get_by_label("Time zone")).to_have_value("Europe/Berlin")
+        desk.settle()
+
+
+def test_add_an_environment(desk: Desk) -> None:
+    desk.go("settings/environments")
+    with desk.task("add-an-environment"):
+        desk.page.get_by_label("Name in telemetry").fill("staging")
+        desk.page.get_by_label("Name", exact=True).fill("Staging")
+        desk.page.get_by_role("button", name="Add the environment").click()
+        expect(desk.page.locator("table").get_by_text("Staging")).to_be_visible()
+
+
+def test_invite_a_member_who_may_not_read_content(desk: Desk) -> None:
+    desk.go("settings/members")
+    with desk.task("invite-a-member"):
+        desk.page.get_by_label("E-mail").fill("otto@example.com")
+        desk.page.get_by_label("Role", exact=True).select_option("operator")
+        desk.page.locator("main form button").last.click()
+        expect(desk.page.locator("table").get_by_text("otto@example.com")).to_be_visible()
+    expect(desk.page.locator("[role=status]").first).to_contain_text("http://127.0.0.1:")
+
+
+def test_stop_keeping_what_people_write(desk: Desk) -> None:
+    desk.go("settings/content")
+    with desk.task("stop-keeping-content"):
+        desk.page.get_by_label("Prompts and answers").select_option("off")
+        desk.page.get_by_label("Content is kept, in days").fill("7")
+        desk.page.get_by_role("button", name="Save").click()
+        expect(desk.page.get_by_label("Content is kept, in days")).to_have_value("7")
+        desk.settle()
+    desk.page.get_by_label("Prompts and answers").select_option("redacted")
+    desk.page.get_by_role("button", name="Save").click()
+    expect(desk.page.get_by_label("Prompts and answers")).to_have_value("redacted")
+
+
+def test_price_a_model_of_our_own(desk: Desk) -> None:
+    desk.go("settings/prices")
+    with desk.task("price-a-model"):
+        desk.page.get_by_label("Provider").fill("acme")
+        desk.page.get_by_label("Model", exact=True).fill("acme-large*")
+        desk.page.get_by_label("From").fill("2026-01-01")
+        desk.page.get_by_label("Input, uncached").fill("1.50")
+        desk.page.get_by_label("Output", exact=True).fill("6")
+        desk.page.locator("main form button").last.click()
+        expect(desk.page.locator("table").get_by_text("acme-large*")).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_of_the_product_is_accessible(desk: Desk, axe: str, theme: str) -> None:
     """axe on the wired pages, beside the sweep over the preview's invented data."""

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -128,12 +129,11 @@ def _alive(process: int) -> bool:
 
 
 def _children(process: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()] + [
-        int(one)
-        for thread in Path(f"/proc/{process}/task").iterdir()
-        if thread.name != str(process)
-        for one in (thread / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def test_under_load_a_core_has_help_and_bears_its_death(tmp_path: Path) -> None:
