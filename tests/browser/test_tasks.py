@@ -279,9 +279,9 @@ def test_add_an_environment(desk: Desk) -> None:
     desk.go("settings/environments")
     with desk.task("add-an-environment"):
         desk.page.get_by_label("Name in telemetry").fill("staging")
-        desk.page.get_by_label("Name", exact=True).fill("Staging")
+        desk.page.get_by_label("Name (optional)").fill("Staging")
         desk.page.get_by_role("button", name="Add the environment").click()
-        expect(desk.page.locator("table").get_by_text("Staging")).to_be_visible()
+        expect(desk.page.get_by_role("cell", name="Staging", exact=True)).to_be_visible()
 
 
 def test_invite_a_member_who_may_not_read_content(desk: Desk) -> None:
@@ -312,10 +312,10 @@ def test_price_a_model_of_our_own(desk: Desk) -> None:
     with desk.task("price-a-model"):
         desk.page.get_by_label("Provider").fill("acme")
         desk.page.get_by_label("Model", exact=True).fill("acme-large*")
-        desk.page.get_by_label("From").fill("2026-01-01")
-        desk.page.get_by_label("Input, uncached").fill("1.50")
-        desk.page.get_by_label("Output", exact=True).fill("6")
-        desk.page.locator("main form button").last.click()
+        desk.page.get_by_label("From", exact=True).fill("2026-01-01")
+        desk.page.get_by_label("Input, uncached (optional)").fill("1.50")
+        desk.page.get_by_label("Output (optional)").fill("6")
+        desk.page.get_by_role("button", name="Add the price").click()
         expect(desk.page.locator("table").get_by_text("acme-large*")).to_be_visible()
 
 
