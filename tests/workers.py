@@ -1,4 +1,4 @@
-"""How the tests are shared out among workers (`pytest -n 3`)."""
+"""How the tests are shared out among workers (`pytest -n 2`)."""
 
 from __future__ import annotations
 
