@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     ingest_workers: int | None = Field(
         None,
         ge=0,
-        description="Most processes that help to prepare telemetry under load; 0: none. Empty: by the number of cores.",
+        description="Most processes that help to prepare telemetry under load; 0: none. Not set: by the number of cores.",
     )
     min_free_bytes: int = Field(
         256 << 20, description="Free disk below which telemetry gets 503 and nothing is lost."
