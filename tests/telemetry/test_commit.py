@@ -83,7 +83,7 @@ def rows(*names: str) -> list[SpanRow]:
         span = Span("ab" * 16, "cd" * 8, "", name, "CLIENT", 1, 2, "ok", "", "s", "", {}, {})
         values = {column.name: 1 if column.write is not native.texts else "" for column in COLUMNS[1:]}
         values["name"] = name
-        made.append(SpanRow("w", span, read_facts(span), tuple(values.values()), 1))
+        made.append(SpanRow("w", span, read_facts(span), tuple(values.values())))
     return made
 
 

@@ -125,6 +125,11 @@ def column(one: Column, values: Sequence[Any]) -> bytes:
     return _text(one.name) + _text(one.type) + one.write(values)
 
 
+def body(columns: Sequence[Column], values: Sequence[Sequence[Any]]) -> bytes:
+    """All columns of a block; `values` has those of each."""
+    return b"".join([column(one, of_one) for one, of_one in zip(columns, values, strict=True)])
+
+
 def block(columns: int, rows: int, body: bytes) -> bytes:
     """A block of so many columns, which `body` has one after the other."""
     return varint(columns) + varint(rows) + body

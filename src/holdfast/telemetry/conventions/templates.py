@@ -102,7 +102,7 @@ class Templates:
             found = _shape(span)
             if len(key) <= MOST_NAMES and sum(map(len, key)) <= LONGEST_NAMES:
                 if len(self._shapes) >= MOST_SHAPES:
-                    self._shapes, self._made = {}, 0
+                    self._forget()
                 self._shapes[key] = found
             else:
                 found.quick = False
@@ -113,17 +113,21 @@ class Templates:
         number = self._resources.get(key)
         if number is None:
             if len(self._resources) >= MOST_TEMPLATES:
-                self._resources, self._shapes, self._made = {}, {}, 0
+                self._resources = {}
+                self._forget()
             number = self._resources[key] = len(self._resources)
         return number
 
     def keep(self, shape: Shape, key: Any, template: Template) -> None:
         """Remembers a template."""
         if self._made >= MOST_TEMPLATES:
-            self._shapes, self._made = {}, 0
+            self._forget()
             return
         self._made += 1
         shape.templates[key] = template
+
+    def _forget(self) -> None:
+        self._shapes, self._made = {}, 0
 
 
 class QuickReader:

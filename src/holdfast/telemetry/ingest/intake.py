@@ -96,20 +96,15 @@ class Intake:
         self._safeguards.close()
 
     def _traces(self, workspace: str, body: bytes, is_json: bool) -> Ready:
+        now, limits, done = self._clock(), self._limits(), None
         if self._workers.any and not self._safeguards.concern(workspace):
             policies = {system: policy for system, (policy, _) in self._policies.cache.get(workspace).items()}
-            task = Task(workspace, body, is_json, self._limits(), self._clock(), policies)
-            done = self._workers.prepare(task)
-            if done is not None:
-                return Batch(workspace, done.noted, done.block), done.rejected, done.warnings
-        admission = prepare.spans_of(body, is_json, self._limits())
-        rows, refused = prepare.rows(
-            workspace, admission.spans, partial(self._policies.of, workspace), self._templates, self._clock()
-        )
-        self._safeguards.apply(workspace, rows, EventRows())
-        fit, block, unfit = prepare.seal(rows)
-        batch = Batch(workspace, prepare.noted(fit), block)
-        return batch, [*admission.rejected, *refused, *unfit], admission.warnings
+            done = self._workers.prepare(Task(workspace, body, is_json, limits, now, policies))
+        if done is None:
+            policy_of = partial(self._policies.of, workspace)
+            guard = partial(self._safeguards.apply, workspace, found=EventRows())
+            done = prepare.traces(workspace, body, is_json, limits, now, policy_of, self._templates, guard)
+        return Batch(workspace, done.noted, done.block), done.rejected, done.warnings
 
     def _events(self, signal: str, workspace: str, body: bytes, is_json: bool) -> Ready:
         now, limits = self._clock(), self._limits()

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import msgspec
+
 from holdfast.kernel.errors import HoldfastError
 from holdfast.platform.tenancy.model import DataPolicy
 from holdfast.storage.columns import UNFIT
@@ -17,17 +19,52 @@ from holdfast.telemetry.decode import json, protobuf
 from holdfast.telemetry.model import Facts, Noted, Observation, Rejected, Span
 from holdfast.telemetry.rules.admission import Admission, Limits, admit, bearable, name, past_keeping
 from holdfast.telemetry.rules.capture import CapturePlan, capture, plain_links
+from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.store.spans import VALUES, Block, SpanRow, block, encode, milliseconds
 
 log = logging.getLogger("holdfast.ingest")
 
 _DAY = 86_400
 _EXPIRES = VALUES["expires_at"]
-_LAST = 2**32 - 1  # the last second that the store's DateTime can hold (2106)
+
+
+class Prepared(msgspec.Struct, array_like=True):
+    """What became of a request: spans to store (`rows` of them in `body`) and to count, what is refused, warnings."""
+
+    rows: int
+    body: bytes
+    noted: list[Noted]
+    rejected: list[Rejected]
+    warnings: list[str]
+
+    @property
+    def block(self) -> Block:
+        """The rows ready to be sent."""
+        return Block(self.rows, self.body)
 
 
 PolicyOf = Callable[[str], tuple[DataPolicy, CapturePlan]]
 """System → the policy that holds for it in the workspace at hand."""
+
+
+def traces(
+    workspace: str,
+    body: bytes,
+    is_json: bool,
+    limits: Limits,
+    now: datetime,
+    policy_of: PolicyOf,
+    templates: Templates,
+    guard: Callable[[list[SpanRow]], None] | None = None,
+) -> Prepared:
+    """A request of spans made ready; `guard` may change its rows before. Raises Invalid, TooLarge."""
+    admission = spans_of(body, is_json, limits)
+    made, refused = rows(workspace, admission.spans, policy_of, templates, now)
+    if guard is not None:
+        guard(made)
+    fit, block, unfit = seal(made)
+    rejected = [*admission.rejected, *refused, *unfit]
+    return Prepared(block.rows, block.body, noted(fit), rejected, admission.warnings)
 
 
 def spans_of(body: bytes, is_json: bool, limits: Limits) -> Admission:
@@ -84,7 +121,6 @@ def _row(
     policy, plan = policy_of(system)
     captured = capture(span, plan, is_content, content_names)
     start_seconds = span.start_ns // 1_000_000_000
-    attributes = encode(captured.attributes)
     values = (
         span.trace_id,
         span.span_id,
@@ -100,7 +136,7 @@ def _row(
         span.status_message,
         span.scope_name,
         span.scope_version,
-        attributes,
+        encode(captured.attributes),
         resource,
         encode(captured.events) if captured.events else "",
         encode(plain_links(span.links, is_content)) if span.links else "",
@@ -110,10 +146,10 @@ def _row(
         captured.state,
         facts.sample,
         now_ms,
-        min(start_seconds + policy.span_days * _DAY, _LAST),
-        min(start_seconds + policy.content_days * _DAY, _LAST),
+        min(start_seconds + policy.span_days * _DAY, FAR),
+        min(start_seconds + policy.content_days * _DAY, FAR),
     )
-    return SpanRow(workspace, span, facts, values, len(attributes) + len(captured.content) + 300)
+    return SpanRow(workspace, span, facts, values)
 
 
 def seal(rows: Sequence[SpanRow]) -> tuple[list[SpanRow], Block, list[Rejected]]:

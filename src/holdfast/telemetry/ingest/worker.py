@@ -19,6 +19,7 @@ import threading
 import time
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from struct import Struct
 from typing import IO, Any
 
@@ -30,10 +31,8 @@ from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.templates import Templates
 from holdfast.telemetry.ingest import prepare
 from holdfast.telemetry.ingest.policies import plan
-from holdfast.telemetry.model import Noted, Rejected
+from holdfast.telemetry.ingest.prepare import Prepared
 from holdfast.telemetry.rules.admission import Limits
-from holdfast.telemetry.rules.capture import CapturePlan
-from holdfast.telemetry.store.spans import Block
 
 log = logging.getLogger("holdfast.ingest")
 
@@ -57,19 +56,11 @@ class Task(msgspec.Struct, array_like=True):
     policies: dict[str, DataPolicy]
 
 
-class Prepared(msgspec.Struct, array_like=True):
-    """What became of it; or the error to raise, by class and detail."""
+class Answer(msgspec.Struct, array_like=True):
+    """What became of it; or the error to raise, by class, detail and place; or neither, where it failed here."""
 
-    rows: int = 0
-    body: bytes = b""
-    noted: list[Noted] = []
-    rejected: list[Rejected] = []
-    warnings: list[str] = []
+    prepared: Prepared | None = None
     error: tuple[str, str, str | None] | None = None
-
-    @property
-    def block(self) -> Block:
-        return Block(self.rows, self.body)
 
 
 class Preparer:
@@ -77,31 +68,21 @@ class Preparer:
 
     def __init__(self, overrides: dict[str, ScopeOverride]) -> None:
         self._templates = Templates(overrides)
-        self._plans: dict[DataPolicy, CapturePlan] = {}
+        self._plan = lru_cache(1_000)(plan)
 
     def prepare(self, task: Task) -> Prepared:
         """A task's outcome. Raises HoldfastError for a request that is refused as a whole."""
-        if len(self._plans) > 1_000:
-            self._plans.clear()
         policies = {system: (policy, self._plan(policy)) for system, policy in task.policies.items()}
         default = policies[""]
-        admission = prepare.spans_of(task.body, task.is_json, task.limits)
-        rows, refused = prepare.rows(
+        return prepare.traces(
             task.workspace,
-            admission.spans,
+            task.body,
+            task.is_json,
+            task.limits,
+            task.now,
             lambda system: policies.get(system) or default,
             self._templates,
-            task.now,
         )
-        fit, block, unfit = prepare.seal(rows)
-        rejected = [*admission.rejected, *refused, *unfit]
-        return Prepared(block.rows, block.body, prepare.noted(fit), rejected, admission.warnings)
-
-    def _plan(self, policy: DataPolicy) -> CapturePlan:
-        found = self._plans.get(policy)
-        if found is None:
-            found = self._plans[policy] = plan(policy)
-        return found
 
 
 class Workers:
@@ -117,7 +98,7 @@ class Workers:
         self._closed = False
         self._not_before = 0.0
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Prepared).decode
+        self._decode = msgspec.msgpack.Decoder(Answer).decode
 
     def want(self) -> None:
         """Has one more worker started, unless there are enough. Returns at once."""
@@ -150,18 +131,20 @@ class Workers:
             return None
         try:
             _write(_pipe(worker.stdin), request)
-            answer = _read(_pipe(worker.stdout))
-            if answer is None:
+            packed = _read(_pipe(worker.stdout))
+            if packed is None:
                 raise EOFError("it ended")
-            prepared = self._decode(answer)
+            answer = self._decode(packed)
         except Exception as error:  # noqa: BLE001 - whatever it is, the request is prepared here instead
             log.warning("a process that prepares requests failed (%s); another one takes its place", error)
             self._end(worker)
             return None
         self._idle.put(worker)
-        if prepared.error is not None:
-            return None if prepared.error[0] not in _ERRORS else _raise(*prepared.error)
-        return prepared
+        if answer.error is not None:
+            name, detail, where = answer.error
+            if name in _ERRORS:
+                raise _ERRORS[name](detail, where=where)
+        return answer.prepared
 
     def _free(self) -> subprocess.Popen[bytes] | None:
         """A worker without work, when there is one; None when there are no workers any more."""
@@ -218,10 +201,6 @@ class Workers:
         _pipe(worker.stdout).close()
 
 
-def _raise(name: str, detail: str, where: str | None) -> Prepared:
-    raise _ERRORS[name](detail, where=where)
-
-
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
         raise RuntimeError("a worker has pipes")
@@ -243,14 +222,14 @@ def _read(stream: IO[bytes]) -> bytes | None:
     return message if len(message) == size else None
 
 
-def _answer(preparer: Preparer, task: Task) -> Prepared:
+def _answer(preparer: Preparer, task: Task) -> Answer:
     try:
-        return preparer.prepare(task)
+        return Answer(preparer.prepare(task))
     except HoldfastError as error:
-        return Prepared(error=(type(error).__name__, error.detail, error.where))
+        return Answer(error=(type(error).__name__, error.detail, error.where))
     except Exception:
         log.exception("a request could not be prepared")
-        return Prepared(error=("", "", None))
+        return Answer()
 
 
 def main() -> None:
@@ -274,8 +253,8 @@ def main() -> None:
             ValueError,
             TypeError,
             OverflowError,
-        ):  # such as half a character: this is told by name elsewhere
-            packed = encode(Prepared(error=("", "", None)))
+        ):  # such as half a character: it is told by name elsewhere
+            packed = encode(Answer())
         _write(answers, packed)
 
 

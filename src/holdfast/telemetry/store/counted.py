@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from holdfast.storage import native
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Call
 from holdfast.telemetry.store.calls import DIMENSIONS, FACTS, FINAL, USAGE
-from holdfast.telemetry.store.spans import nanoseconds
+from holdfast.telemetry.store.spans import milliseconds
 
 _TEXTS = (*DIMENSIONS, *FACTS)
 """Columns named as the facts that they hold; unknown is empty text."""
@@ -101,7 +100,7 @@ def _values(row: CallRow) -> tuple[Any, ...]:
         charge.source or "",
         charge.unknown_reason or "",
         charge.price_id or "",
-        None if charge.effective_from is None else _milliseconds(charge.effective_from),
+        None if charge.effective_from is None else milliseconds(charge.effective_from),
         facts.finish_reasons,
         facts.refusal,
         _json(facts.parameters).decode() if facts.parameters else "",
@@ -120,10 +119,6 @@ def _values(row: CallRow) -> tuple[Any, ...]:
     )
 
 
-def _milliseconds(instant: datetime) -> int:
-    return nanoseconds(instant) // 1_000_000
-
-
 def insert(columns: Columns, rows: Sequence[CallRow]) -> None:
     """Stores calls durably; a call already there is replaced when its sequence is not higher.
 
@@ -134,8 +129,8 @@ def insert(columns: Columns, rows: Sequence[CallRow]) -> None:
     by_column: list[Sequence[Any]] = list(zip(*map(_values, rows), strict=True))
     for position in range(len(NAMES) - len(_TEXTS), len(NAMES)):
         by_column[position] = [text or "" for text in by_column[position]]
-    body = b"".join(native.column(column, values) for column, values in zip(COLUMNS, by_column, strict=True))
-    columns.insert_blocks("calls", NAMES, [native.block(len(COLUMNS), len(rows), body)])
+    block = native.block(len(COLUMNS), len(rows), native.body(COLUMNS, by_column))
+    columns.insert_blocks("calls", NAMES, [block])
 
 
 def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[str, dict[str, int]]:

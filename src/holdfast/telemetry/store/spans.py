@@ -60,7 +60,6 @@ class SpanRow:
     span: Span
     facts: Facts
     values: tuple[Any, ...]
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,7 @@ def block(rows: Sequence[SpanRow]) -> Block:
     if not rows:
         return NO_SPANS
     data = [[row.workspace for row in rows], *zip(*(row.values for row in rows), strict=True)]
-    parts = [native.column(column, values) for column, values in zip(COLUMNS, data, strict=True)]
-    return Block(len(rows), b"".join(parts))
+    return Block(len(rows), native.body(COLUMNS, data))
 
 
 def insert(columns: Columns, blocks: Sequence[Block], sequence: int) -> None:
