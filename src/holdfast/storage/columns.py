@@ -29,8 +29,8 @@ UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, st
 """What the driver raises where a value does not fit its column; nothing was stored then."""
 MIGRATIONS = Path(__file__).parent / "migrations" / "columns"
 READERS = 3
-WRITERS = 2
-"""One for what senders wait for, one for what is made of it, so that neither waits for the other."""
+WRITERS = 3
+"""One for what senders wait for, one for the calls made of it, one for upkeep, so that none waits for another."""
 LEAN = {"max_threads": 1, "max_insert_threads": 1, "input_format_parallel_parsing": 0}
 """How the embedded engine inserts: in one thread. It would start several even for a few hundred rows."""
 

@@ -5,11 +5,11 @@ What is made for every span is a msgspec.Struct: it behaves like a dataclass wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -191,3 +191,55 @@ class TimeRange:
 
     start: datetime
     end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The length of a step: so many seconds from the Unix epoch on, or a calendar day, week or month in a time zone.
+
+    Weeks begin on Monday.
+    """
+
+    seconds: int = 0
+    calendar: Literal["", "day", "week", "month"] = ""
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """Measures (names of `rules.measures`) of the calls of a window, by step and by at most two dimensions.
+
+    `equals` maps a dimension to the values allowed (empty text: unknown). `pairs`: only these (system, environment),
+    empty text meaning any; none: no limit. Of more groups than `limit`, those with most calls are answered.
+    """
+
+    measures: tuple[str, ...]
+    within: TimeRange
+    step: Step | None = None
+    group_by: tuple[str, ...] = ()
+    equals: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One step (its start; None without steps) of one group (a value per dimension, empty text unknown)."""
+
+    start: datetime | None
+    group: tuple[str, ...]
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricAnswer:
+    """Rows in order of step, then of calls. A step without calls has no row: no data is not zero.
+
+    `complete` is False while calls are still being counted, or where groups were left out (`groups` says how many there
+    are). `from_calls` is how many seconds of the window were read from calls, not from stored buckets.
+    """
+
+    rows: list[MetricRow]
+    groups: int
+    complete: bool
+    from_calls: float

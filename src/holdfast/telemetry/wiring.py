@@ -14,7 +14,9 @@ from holdfast.telemetry.api import calls as calls_api
 from holdfast.telemetry.api import exports, governance
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
-from holdfast.telemetry.jobs import EXPIRE_SECONDS, Retention
+from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
+from holdfast.telemetry.jobs.rollups import EVERY_SECONDS as ROLLUP_SECONDS
+from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
 from holdfast.telemetry.pages import calls, demo, trace
 from holdfast.telemetry.reads import calls as reads
 
@@ -52,7 +54,10 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
 def jobs(services: Services, _ingest: Ingest) -> tuple[Job, ...]:
     """The room's jobs."""
     kept = Retention(services)
+    stored = Rollups(services.columns, services.clock)
     return (
+        Job("keep stored figures true", ROLLUP_SECONDS, stored.turn),
+        Job("remove figures that no longer hold", SWEEP_SECONDS, stored.sweep),
         Job("apply retention", 15, kept.apply),
         Job("remove what has expired", EXPIRE_SECONDS, kept.expire),
     )

@@ -1,0 +1,1 @@
+"""What telemetry does by the clock."""

@@ -1,0 +1,182 @@
+"""Metrics of calls: any measure, over any window and step, by any two dimensions, exact at every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from holdfast.kernel.errors import Invalid
+from holdfast.storage.columns import Columns
+from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step
+from holdfast.telemetry.rules.cover import NS, Level, Piece, cover
+from holdfast.telemetry.rules.measures import MEASURES, Measure
+from holdfast.telemetry.store import metrics as store
+from holdfast.telemetry.store import rollups
+from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter
+from holdfast.telemetry.store.figures import DISTINCT, MAPS, NARROW, WIDE
+from holdfast.telemetry.store.metrics import Key, Wanted
+from holdfast.telemetry.store.spans import nanoseconds
+
+GROUPS = (*FILTERS, *FLAGS, "model", "finish_reason")
+"""Dimensions that figures can be grouped by."""
+MOST_ROWS = 100_000
+MOST_STEPS = 3000
+
+
+def query(columns: Columns, workspace: str, asked: MetricQuery, *, complete: bool = True) -> MetricAnswer:
+    """The measures asked for. `complete`: whether all that was received has been counted.
+
+    Raises Invalid for a measure, dimension, step or zone that there is not, and where there would be too many rows.
+    """
+    measures = [_measure(name) for name in asked.measures]
+    _check(asked)
+    filters = CallFilter(asked.within, dict(asked.equals), pairs=asked.pairs)
+    needed = dict.fromkeys(name for measure in measures for name in measure.figures)
+    distinct = [name for name in needed if _is_distinct(name)]
+    plain = tuple(dict.fromkeys(["rows", *(name for name in needed if name not in distinct)]))
+    step = _step_sql(asked.step) if asked.step else ""
+    pieces = _pieces(columns, workspace, asked)
+    found: dict[Key, dict[str, Any]] = {}
+    _read(columns, workspace, Wanted(filters, plain, asked.group_by, step), pieces, found)
+    whole = [Piece("", nanoseconds(asked.within.start), nanoseconds(asked.within.end))]
+    for name in distinct:  # apart from one another: amounts are grouped by currency, and counts must not be
+        _read(columns, workspace, Wanted(filters, (name,), asked.group_by, step), whole, found)
+    rows, groups = _rows(found, measures, asked.limit)
+    raw = sum(piece.end - piece.start for piece in pieces if not piece.cuboid) / NS
+    return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw)
+
+
+def _read(
+    columns: Columns, workspace: str, wanted: Wanted, pieces: Iterable[Piece], into: dict[Key, dict[str, Any]]
+) -> None:
+    """Adds what all pieces of a window hold. Raises Invalid for too many rows."""
+    stored = [piece for piece in pieces if piece.cuboid]
+    read = [piece for piece in pieces if not piece.cuboid]
+    made = store.from_buckets(columns, workspace, wanted, stored, MOST_ROWS) if stored else []
+    if read:
+        made += store.from_calls(columns, workspace, wanted, read, MOST_ROWS)
+    if any(len(rows) > MOST_ROWS for _, rows in made):
+        raise Invalid(
+            f"this would be more than {MOST_ROWS:,} rows; ask for fewer groups, longer steps or a filter",
+            where="group_by",
+        )
+    store.added(made, wanted, into)
+
+
+def _rows(
+    found: dict[Key, dict[str, Any]], measures: list[Measure], limit: int
+) -> tuple[list[MetricRow], int]:
+    """The groups with most calls, as rows; and how many groups there are."""
+    sizes: dict[tuple[str, ...], int] = {}
+    for (_, group), figures in found.items():
+        sizes[group] = sizes.get(group, 0) + figures.get("rows", 0)
+    order = sorted(sizes, key=lambda group: (-sizes[group], group))
+    place = {group: number for number, group in enumerate(order[:limit])}
+    keys = sorted(
+        (key for key in found if key[1] in place and found[key].get("rows")),
+        key=lambda key: (key[0] or 0, place[key[1]]),
+    )
+    rows = []
+    for key in keys:
+        start = None if key[0] is None else datetime.fromtimestamp(int(key[0]), UTC)
+        figures = {**{name: {} for name in _empty(measures)}, **found[key]}
+        rows.append(MetricRow(start, key[1], {one.name: one.of(figures) for one in measures}))
+    return rows, len(order)
+
+
+def _empty(measures: list[Measure]) -> set[str]:
+    """Figures that are counts by key, of which a group may have none."""
+    return {name for measure in measures for name in measure.figures if name in MAPS}
+
+
+def _is_distinct(name: str) -> bool:
+    return name.removesuffix("_cost") in DISTINCT or name.removesuffix("s") in DISTINCT
+
+
+def _measure(name: str) -> Measure:
+    found = MEASURES.get(name)
+    if found is None:
+        raise Invalid(f"there is no measure {name[:40]!r}; there are {', '.join(MEASURES)}", where="measure")
+    return found
+
+
+def _check(asked: MetricQuery) -> None:
+    if not asked.measures:
+        raise Invalid("name at least one measure", where="measure")
+    for name in (*asked.group_by, *asked.equals):
+        if name not in GROUPS:
+            raise Invalid(
+                f"there is no dimension {name[:40]!r}; there are {', '.join(GROUPS)}", where="group_by"
+            )
+    if len(asked.group_by) > 2 or len(set(asked.group_by)) < len(asked.group_by):
+        raise Invalid("group by at most two different dimensions", where="group_by")
+    if not asked.within.start < asked.within.end:
+        raise Invalid("the window ends before it begins", where="from")
+    if not 1 <= asked.limit <= 10_000:
+        raise Invalid("ask for 1 to 10,000 groups", where="limit")
+    if asked.step is not None:
+        _check_step(asked.step, (asked.within.end - asked.within.start).total_seconds())
+
+
+def _check_step(step: Step, seconds: float) -> None:
+    if step.calendar:
+        try:
+            ZoneInfo(step.zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise Invalid(f"there is no time zone {step.zone[:40]!r}", where="zone") from error
+    elif step.seconds < 1:
+        raise Invalid("a step is at least one second long", where="step")
+    elif seconds / step.seconds > MOST_STEPS:
+        raise Invalid(f"this would be more than {MOST_STEPS} steps; ask for longer ones", where="step")
+
+
+def _step_sql(step: Step) -> str:
+    """A step's start in Unix seconds, as SQL over the instant `{at}`. The zone was checked."""
+    if not step.calendar:
+        return f"toInt64(intDiv(toUnixTimestamp({{at}}), {int(step.seconds)}) * {int(step.seconds)})"
+    made = {
+        "day": "toStartOfDay({at}, '%s')",
+        "week": "toDateTime(toMonday({at}, '%s'), '%s')",
+        "month": "toDateTime(toStartOfMonth({at}, '%s'), '%s')",
+    }[step.calendar]
+    return f"toInt64(toUnixTimestamp({made.replace('%s', step.zone)}))"
+
+
+def _pieces(columns: Columns, workspace: str, asked: MetricQuery) -> tuple[Piece, ...]:
+    """Where each part of the window is read from."""
+    start, end = nanoseconds(asked.within.start), nanoseconds(asked.within.end)
+    levels = [level for level in levels_of(asked) if asked.step is None or _fits(level, asked)]
+    if not levels:
+        return (Piece("", start, end),)
+    state = rollups.state(columns)
+    if not state.closed_ms:
+        return (Piece("", start, end),)
+    changed = rollups.changed_minutes(columns, workspace, state.received_ms, start, end)
+    return cover(start, end, levels, state.closed_ms * 1_000_000, changed)
+
+
+def levels_of(asked: MetricQuery) -> tuple[Level, ...]:
+    """The stored buckets that keep every dimension of a query, coarsest first."""
+    names = {*asked.group_by, *asked.equals}
+    if names <= set(NARROW):
+        return rollups.NARROW_LEVELS
+    return rollups.WIDE_LEVELS if names <= set(WIDE) else ()
+
+
+def _fits(level: Level, asked: MetricQuery) -> bool:
+    """Whether no bucket of a level lies across the border of two steps."""
+    step = asked.step
+    if step is None:
+        return True
+    if not step.calendar:
+        return step.seconds % level.seconds == 0
+    zone = ZoneInfo(step.zone)
+    at = asked.within.start
+    while at < asked.within.end + timedelta(days=1):
+        offset = at.astimezone(zone).utcoffset() or timedelta()
+        if offset.total_seconds() % level.seconds:
+            return False
+        at += timedelta(days=1)
+    return True

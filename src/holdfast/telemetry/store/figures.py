@@ -1,0 +1,102 @@
+"""The figures that metrics are made of: how each is read from calls, and how it is added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from holdfast.telemetry.rules.histogram import PER_OCTAVE, ZERO
+from holdfast.telemetry.store.calls import MODEL, USAGE
+
+NARROW = ("system", "environment", "route", "provider", "model", "kind", "sample")
+"""Dimensions of every stored bucket."""
+WIDE = (*NARROW, "agent", "tenant", "release", "feature", "configuration")
+"""Dimensions of the wide buckets, which are an hour or a day long."""
+_ONE = "NOT attempt"
+_INPUT_KNOWN = (
+    "(input_uncached_tokens IS NOT NULL OR input_cache_read_tokens IS NOT NULL"
+    " OR input_cache_write_tokens IS NOT NULL)"
+)
+_INPUT = "(ifNull(input_uncached_tokens, 0) + ifNull(input_cache_read_tokens, 0) + ifNull(input_cache_write_tokens, 0))"
+
+
+def _bin(value: str) -> str:
+    """The bucket of a value as `rules.histogram.bucket` gives it."""
+    return (
+        f"if({value} <= 0, toInt16({ZERO}), toInt16(ceil(log2(greatest({value}, 1e-9)) * {PER_OCTAVE}) - 1))"
+    )
+
+
+SUMS: Mapping[str, str] = {
+    "rows": "count()",
+    "calls": f"countIf({_ONE})",
+    "resends": "sum(ifNull(resends, 0))",
+    "errors": f"countIf(status = 'error' AND {_ONE})",
+    **{
+        f"errors_{kind}": f"countIf(error_class = '{kind}' AND {_ONE})"
+        for kind in ("model", "application", "rate_limit", "timeout", "content_filter")
+    },
+    "throttled": "countIf(error_class = 'rate_limit')",
+    "streamed": f"countIf(ifNull(streaming, false) AND {_ONE})",
+    "refusals": "countIf(ifNull(refusal, false))",
+    "refusal_known": "countIf(refusal IS NOT NULL)",
+    "cache_hits": "countIf(ifNull(cache_hit, false))",
+    "cache_hit_known": "countIf(cache_hit IS NOT NULL)",
+    "prompt_cached": "countIf(ifNull(input_cache_read_tokens, 0) > 0)",
+    "prompt_cache_known": "countIf(input_cache_read_tokens IS NOT NULL)",
+    "prompt_cache_input_tokens": f"sumIf({_INPUT}, input_cache_read_tokens IS NOT NULL)",
+    "input_known": f"countIf({_INPUT_KNOWN})",
+    "output_known": "countIf(output_tokens IS NOT NULL)",
+    "reasoning_known": "countIf(reasoning_tokens IS NOT NULL)",
+    **{name: f"sum(ifNull({name}, 0))" for name in USAGE},
+    "cost": "sum(ifNull(cost_amount, 0))",
+    "unpriced": "countIf(cost_amount IS NULL)",
+    "reported_cost_calls": "countIf(cost_source = 'reported')",
+}
+"""Figures that are sums, with how each is made of calls. The same name is the column in which buckets keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A figure that is counts by key: the columns in which buckets keep both, the key of a call, and which calls count."""
+
+    keys: str
+    counts: str
+    key: str
+    where: str
+
+
+MAPS: Mapping[str, Counts] = {
+    "latency_histogram": Counts("latency_bins", "latency_counts", _bin("duration_ns / 1e6"), _ONE),
+    "ttft_histogram": Counts(
+        "ttft_bins", "ttft_counts", _bin("assumeNotNull(ttft_ms)"), "ttft_ms IS NOT NULL"
+    ),
+    "finish_reasons": Counts(
+        "finish_names", "finish_counts", "arrayJoin(finish_reasons)", "notEmpty(finish_reasons)"
+    ),
+}
+"""Figures that are counts by key."""
+DISTINCT: Mapping[str, str] = {"session": "session", "user": "user", "transaction": "trace_id"}
+"""What is counted by its different values; read from calls alone, because such counts do not add up."""
+
+
+def of_calls(name: str) -> str:
+    """A figure, other than one of MAPS, in a query over calls."""
+    if name in SUMS:
+        return f"{SUMS[name]} AS f_{name}"
+    what = name.removesuffix("_cost").removesuffix("s")
+    column = DISTINCT[what]
+    if name.endswith("_cost"):
+        return f"sumIf(ifNull(cost_amount, 0), {column} != '') AS f_{name}"
+    return f"uniqExactIf({column}, {column} != '') AS f_{name}"
+
+
+def dimension(name: str, *, stored: bool) -> str:
+    """A dimension as text; empty text is unknown. `stored`: in buckets, not in calls."""
+    if name == "model" and not stored:
+        return f"toString({MODEL})"
+    if name in ("streaming", "refusal", "cache_hit"):
+        return f"ifNull(toString({name}), '')"
+    if name == "finish_reason":
+        return "toString(arrayJoin(finish_reasons))"
+    return f"toString({name})"

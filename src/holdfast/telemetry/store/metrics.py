@@ -1,0 +1,165 @@
+"""Figures of calls by window, step and dimensions: from stored buckets where they hold, from the calls where not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from holdfast.storage.columns import Columns, Select
+from holdfast.telemetry.rules.cover import NS, Piece
+from holdfast.telemetry.store import figures
+from holdfast.telemetry.store.calls import FINAL, CallFilter, where
+from holdfast.telemetry.store.figures import MAPS
+from holdfast.telemetry.store.rollups import holding
+from holdfast.telemetry.store.spans import in_places
+
+Key = tuple[int | None, tuple[str, ...]]
+"""The start of a step (Unix seconds; None without steps), and the value of each dimension."""
+Read = tuple[tuple[str, ...], list[dict[str, Any]]]
+"""Figures that were read together, and the rows."""
+_MARK = "\0"
+"""Stands between a currency and the first dimension: the engine groups by one text faster than by two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a query asks of the store. `step` is SQL that makes a step's start (Unix seconds) of `{at}`, or empty."""
+
+    filters: CallFilter
+    figures: tuple[str, ...]
+    by: tuple[str, ...]
+    step: str = ""
+
+    @property
+    def reads(self) -> list[tuple[str, ...]]:
+        """The figures that are read together; counts by key are read one at a time."""
+        apart = [name for name in self.figures if name in MAPS]
+        rest = tuple(name for name in self.figures if name not in MAPS)
+        return [rest, *((name,) for name in apart)] if rest else [(name,) for name in apart]
+
+
+def from_calls(
+    columns: Columns, workspace: str, wanted: Wanted, pieces: Sequence[Piece], most: int
+) -> list[Read]:
+    """Figures of the calls that began within some pieces of the window; at most so many rows for each read."""
+    found: list[Read] = []
+    for names in wanted.reads:
+        read, grouped = _keys(wanted, "started_at", names, stored=False)
+        clauses, params = where(wanted.filters)
+        clauses.append(_within(pieces, params))
+        if names[0] in MAPS:
+            counts = MAPS[names[0]]
+            read += [f"{counts.key} AS k", "count() AS n"]
+            grouped.append("k")
+            clauses.append(counts.where)
+        else:
+            read += [figures.of_calls(name) for name in names]
+        query = Select(
+            "calls", read, clauses, params, group_by=grouped, limit=most + 1, final=True, settings=FINAL
+        )
+        found.append((names, columns.dicts(workspace, query)))
+    return found
+
+
+def from_buckets(
+    columns: Columns, workspace: str, wanted: Wanted, pieces: Sequence[Piece], most: int
+) -> list[Read]:
+    """Figures of the stored buckets of some pieces; at most so many rows for each read."""
+    found: list[Read] = []
+    for names in wanted.reads:
+        read, grouped = _keys(wanted, "bucket", names, stored=True)
+        clauses, params = _stored(wanted.filters, pieces)
+        if names[0] in MAPS:
+            counts = MAPS[names[0]]
+            read += [f"(arrayJoin(arrayZip({counts.keys}, {counts.counts})) AS p).1 AS k", "sum(p.2) AS n"]
+            grouped.append("k")
+        else:
+            read += [f"sum({name}) AS f_{name}" for name in names]
+        query = Select("rollups", read, clauses, params, group_by=grouped, limit=most + 1)
+        found.append((names, columns.dicts(workspace, query)))
+    return found
+
+
+def _keys(wanted: Wanted, at: str, names: Iterable[str], *, stored: bool) -> tuple[list[str], list[str]]:
+    """The key columns to read, and those to group by."""
+    read = [f"{figures.dimension(name, stored=stored)} AS g{n}" for n, name in enumerate(wanted.by)]
+    grouped = [f"g{n}" for n in range(len(wanted.by))]
+    if any(map(_is_money, names)):
+        if wanted.by:
+            first = figures.dimension(wanted.by[0], stored=stored)
+            read[0] = f"concat(toString(cost_currency), char(0), {first}) AS g0"
+        else:
+            read.append("toString(cost_currency) AS currency")
+            grouped.append("currency")
+    if wanted.step:
+        read.insert(0, f"{wanted.step.format(at=at)} AS step")
+        grouped.insert(0, "step")
+    return read, grouped
+
+
+def _is_money(name: str) -> bool:
+    return name == "cost" or name.endswith("_cost")
+
+
+def _stored(filters: CallFilter, pieces: Sequence[Piece]) -> tuple[list[str], dict[str, Any]]:
+    """Which stored buckets, and with which dimensions."""
+    params: dict[str, Any] = {}
+    either = []
+    for number, cuboid in enumerate(dict.fromkeys(piece.cuboid for piece in pieces)):
+        own = [piece for piece in pieces if piece.cuboid == cuboid]
+        bounds = []
+        for index, piece in enumerate(own):
+            start, end = f"c{number}from{index}", f"c{number}to{index}"
+            params |= {start: piece.start // NS, end: piece.end // NS}
+            bounds.append(
+                f"(bucket >= toDateTime({{{start}:Int64}}, 'UTC') AND bucket < toDateTime({{{end}:Int64}}, 'UTC'))"
+            )
+        params[f"c{number}"] = cuboid
+        held = holding(f"{{c{number}:String}}", f"{{c{number}from0:Int64}}", f"{{{end}:Int64}}")
+        either.append(f"(cuboid = {{c{number}:String}} AND ({' OR '.join(bounds)}) AND {held})")
+    clauses = [" OR ".join(either)]
+    for number, (column, allowed) in enumerate(filters.equals.items()):
+        clauses.append(f"{figures.dimension(column, stored=True)} IN {{v{number}:Array(String)}}")
+        params[f"v{number}"] = list(allowed)
+    if filters.pairs:
+        clause, more = in_places(filters.pairs, "reach")
+        clauses.append(clause)
+        params |= more
+    return clauses, params
+
+
+def _within(pieces: Sequence[Piece], params: dict[str, Any]) -> str:
+    either = []
+    for number, piece in enumerate(pieces):
+        params |= {f"p{number}from": piece.start, f"p{number}to": piece.end}
+        either.append(
+            f"(started_at >= fromUnixTimestamp64Nano({{p{number}from:Int64}}, 'UTC')"
+            f" AND started_at < fromUnixTimestamp64Nano({{p{number}to:Int64}}, 'UTC'))"
+        )
+    return " OR ".join(either)
+
+
+def added(reads: Iterable[Read], wanted: Wanted, into: dict[Key, dict[str, Any]]) -> None:
+    """Adds what was read to what is there, key by key; amounts by currency."""
+    dimensions = range(len(wanted.by))
+    for names, rows in reads:
+        for row in rows:
+            group = [str(row[f"g{n}"]) for n in dimensions]
+            currency = row.get("currency", "")
+            if group and any(map(_is_money, names)):
+                currency, _, group[0] = group[0].partition(_MARK)
+            held = into.setdefault((row.get("step"), tuple(group)), {})
+            if names[0] in MAPS:
+                counts = held.setdefault(names[0], {})
+                counts[row["k"]] = counts.get(row["k"], 0) + int(row["n"])
+                continue
+            for name in names:
+                value = row[f"f_{name}"]
+                if _is_money(name):
+                    amounts = held.setdefault(name, {})
+                    if currency:
+                        amounts[currency] = amounts.get(currency, Decimal(0)) + value
+                else:
+                    held[name] = held.get(name, 0) + int(value)
