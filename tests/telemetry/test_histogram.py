@@ -51,7 +51,12 @@ def test_a_bucket_holds_its_values(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("histogram", "q", "expected"),
-    [({}, 0.5, None), ({ZERO: 3}, 0.5, 0.0), ({ZERO: 1, 10: 1}, 0.5, 0.0), ({ZERO: 1, 10: 1}, 0.51, middle(10))],
+    [
+        ({}, 0.5, None),
+        ({ZERO: 3}, 0.5, 0.0),
+        ({ZERO: 1, 10: 1}, 0.5, 0.0),
+        ({ZERO: 1, 10: 1}, 0.51, middle(10)),
+    ],
 )
 def test_edges(histogram: Histogram, q: float, expected: float | None) -> None:
     assert quantile(histogram, q) == expected
