@@ -117,6 +117,12 @@ class Facts(msgspec.Struct, array_like=True):
     release: str | None = None
     feature: str | None = None
     tool_name: str | None = None
+    cache_hit: bool | None = None  # whether a response cache answered in place of the model
+    resends: int | None = None  # how often the client sent the request again (http.request.resend_count)
+    instructions: tuple[int, ...] | None = (
+        None  # fingerprints of the system prompt's sentences; empty: it has none
+    )
+    tools: tuple[str, ...] | None = None  # tools offered, each name#fingerprint
     sample: bool = False  # holdfast.sample: generated history, marked wherever it shows
     provenance: dict[str, str] = msgspec.field(default_factory=dict)
     quality: tuple[str, ...] = ()
@@ -175,6 +181,8 @@ class Call(NamedTuple):
     observations: tuple[str, ...]  # span ids of all that were merged, the outermost first
     sequence: int
     scope: str = ""  # instrumentation scope of the outermost span
+    attempt: bool = False  # a failed attempt within a call that is counted: none of its own
+    configuration: str = ""  # which configuration it ran under (rules.configurations); empty: unknown
 
 
 @dataclass(frozen=True, slots=True)

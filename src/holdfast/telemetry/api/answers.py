@@ -57,12 +57,16 @@ class CallOut(BaseModel):
     price_effective_from: str | None
     finish_reasons: list[str]
     refusal: bool | None
+    cache_hit: bool | None
+    resends: int | None
     parameters: dict[str, Any]
     convention: str | None
     provenance: dict[str, str]
     quality: list[str]
     observations: list[str]
     sample: bool
+    attempt: bool
+    configuration: str | None
 
 
 class Calls(BaseModel):

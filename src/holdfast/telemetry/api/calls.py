@@ -76,9 +76,12 @@ class CallQuery(BaseModel):
     service_tier: Values
     cost_source: Values
     cost_unknown_reason: Values
+    configuration: Values
     streaming: Values
     refusal: Values
     sample: Values
+    attempt: Values
+    cache_hit: Values
     finish_reason: Values
     quality: Values
 

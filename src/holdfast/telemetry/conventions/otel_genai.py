@@ -37,6 +37,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     ),
     "reported_cost": ("gen_ai.usage.cost", "gen_ai.usage.total_cost"),
     "tool_name": ("gen_ai.tool.name",),
+    "cache_hit": ("holdfast.response_cache.hit",),
+    "resends": ("http.request.resend_count",),
     "usage.input": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     "usage.output": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
     "usage.total": ("gen_ai.usage.total_tokens",),

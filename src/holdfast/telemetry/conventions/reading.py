@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from holdfast.telemetry.conventions import outcome, tokens, values
+from holdfast.telemetry.conventions import configured, outcome, tokens, values
 from holdfast.telemetry.conventions.content import Found, read_content
 from holdfast.telemetry.conventions.convention import Convention, Draft, ScopeOverride
 from holdfast.telemetry.conventions.dimensions import SERVER_ROUTE
@@ -285,6 +285,8 @@ FIELDS = frozenset(
         "feature",
         "tool_name",
         "sample",
+        "cache_hit",
+        "resends",
     )
 )
 CALLS_ALONE = ("usage.", "parameters.", "reported_cost", "ttft_")
@@ -320,6 +322,8 @@ def _facts(draft: Draft, convention: Convention, kind: Kind, found: Found | None
             facts.provenance["finish_reasons"] = "content"
     if kind.is_call:
         facts.refusal = outcome.refusal(facts.finish_reasons, refused)
+        if found is not None:
+            facts.instructions, facts.tools = configured.seen(found)
     _failure(facts, draft)
     if draft.quality:
         facts.quality = tuple(dict.fromkeys(draft.quality))

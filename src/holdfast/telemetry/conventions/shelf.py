@@ -41,6 +41,8 @@ CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "finish_reasons": vocabulary.finish_reasons,
     "streaming": values.flag,
     "sample": values.flag,
+    "cache_hit": values.flag,
+    "resends": values.count,
     "ttft_seconds": values.seconds,
     "ttft_ms": values.seconds,
     "http_status": values.status_code,
@@ -93,7 +95,7 @@ NOT_TELLING: Final = frozenset(
     name
     for name, alias in TABLE.items()
     if alias.slot in dimensions.SPAN
-    or alias.slot in ("error_type", "http_status")
+    or alias.slot in ("error_type", "http_status", "resends")
     or alias.slot.startswith("marker.database")
 )
 TELLING: Final = frozenset(TABLE) - NOT_TELLING

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
 
-from holdfast.telemetry.conventions import outcome, tokens, values
+from holdfast.telemetry.conventions import configured, outcome, tokens, values
 from holdfast.telemetry.conventions.content import glance, is_content
 from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.flattened import PREFIXES
@@ -42,7 +42,7 @@ SCALARS: Final = frozenset((str, int, float, bool))
 _DECIDED_BY_MORE: Final = ("error_type", "http_status", "marker.database", "marker.database_operation")
 """Slots whose meaning depends on more than attributes: on the span's status, name or events."""
 _PLACES: Final = {name: place for place, name in enumerate(Facts.__struct_fields__)}
-_USAGE, _TTFT, _COST, _PARAMETERS, _QUALITY, _REFUSAL, _REASONS, _PROVENANCE = (
+_USAGE, _TTFT, _COST, _PARAMETERS, _QUALITY, _REFUSAL, _REASONS, _PROVENANCE, _INSTRUCTIONS, _TOOLS = (
     _PLACES[name]
     for name in (
         "usage",
@@ -53,6 +53,8 @@ _USAGE, _TTFT, _COST, _PARAMETERS, _QUALITY, _REFUSAL, _REASONS, _PROVENANCE = (
         "refusal",
         "finish_reasons",
         "provenance",
+        "instructions",
+        "tools",
     )
 )
 
@@ -203,6 +205,8 @@ def _filled(template: Template, shape: Shape, attributes: Attributes) -> Facts |
         fields[_PROVENANCE] = {**fields[_PROVENANCE], "finish_reasons": "content"}
     if template.is_call:
         fields[_REFUSAL] = outcome.refusal(fields[_REASONS], None if found is None else found.refused)
+        if found is not None:
+            fields[_INSTRUCTIONS], fields[_TOOLS] = configured.seen(found)
     if codes:
         fields[_QUALITY] = tuple(dict.fromkeys((*fields[_QUALITY], *codes)))
     return Facts(*fields)

@@ -19,6 +19,7 @@ from holdfast.kernel.errors import HoldfastError, Unavailable
 from holdfast.pricing.model import Charge
 from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.conventions.reading import read_facts
+from holdfast.telemetry.ingest.configurations import Configurations
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prepare import observation
 from holdfast.telemetry.ingest.seen import SeenTraces
@@ -59,10 +60,13 @@ class Trace:
 class Counter:
     """Owns the counting thread. `note` is called by the committer, `wait` by readers who want what was acknowledged."""
 
-    def __init__(self, columns: Columns, policies: Policies, price: Price) -> None:
+    def __init__(
+        self, columns: Columns, policies: Policies, price: Price, configurations: Configurations
+    ) -> None:
         self._columns = columns
         self._policies = policies
         self._price = price
+        self._configurations = configurations
         self._traces: OrderedDict[tuple[str, str], Trace] = OrderedDict()
         self._seen = SeenTraces()
         self._queue: list[Commit] = []
@@ -197,6 +201,7 @@ class Counter:
                         log.exception("a stored span of trace %s cannot be read", stored.span.trace_id)
                         continue
                     facts.content = None
+                    facts.instructions, facts.tools = stored.instructions, stored.tools
                     found = observation(stored.span, facts, stored.sequence)
                     held = trace.observations.get(stored.span.span_id)
                     if held is None or held.sequence < found.sequence:
@@ -227,6 +232,7 @@ class Counter:
                 if starts.get(call_id) != start_ns
             )
             made.append((trace, starts))
+        self._configurations.keep()
         self._insert(rows)
         for trace, starts in made:
             trace.made = starts
@@ -259,6 +265,8 @@ class Counter:
             observations=group.observations,
             sequence=sequence,
             scope=group.scope,
+            attempt=group.attempt,
+            configuration=self._configurations.of(workspace, group.facts, failed=group.error),
         )
 
     def _row(self, workspace: str, call: Call, received_ms: int, *, deleted: bool = False) -> CallRow:

@@ -20,7 +20,15 @@ from holdfast.telemetry.model import Facts, Noted, Observation, Rejected, Span
 from holdfast.telemetry.rules.admission import Admission, Limits, admit, bearable, name, past_keeping
 from holdfast.telemetry.rules.capture import CapturePlan, capture, plain_links
 from holdfast.telemetry.rules.holds import FAR
-from holdfast.telemetry.store.spans import VALUES, Block, SpanRow, block, encode, milliseconds
+from holdfast.telemetry.store.spans import (
+    VALUES,
+    Block,
+    SpanRow,
+    block,
+    encode,
+    kept_instructions,
+    milliseconds,
+)
 
 log = logging.getLogger("holdfast.ingest")
 
@@ -144,6 +152,8 @@ def _row(
         facts.session or "",
         captured.content,
         captured.state,
+        kept_instructions(facts.instructions),
+        facts.tools or (),
         facts.sample,
         now_ms,
         min(start_seconds + policy.span_days * _DAY, FAR),

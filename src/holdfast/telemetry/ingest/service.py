@@ -16,6 +16,7 @@ from holdfast.storage.columns import Columns
 from holdfast.storage.sql import Database
 from holdfast.telemetry.conventions.overrides import parse_overrides
 from holdfast.telemetry.ingest.commit import Committer
+from holdfast.telemetry.ingest.configurations import Configurations
 from holdfast.telemetry.ingest.count import Counter
 from holdfast.telemetry.ingest.intake import Intake
 from holdfast.telemetry.ingest.policies import Policies
@@ -59,7 +60,7 @@ def start(settings: Settings, clock: Clock, database: Database, columns: Columns
     """Starts the threads of ingest, after making good what a crash left uncounted."""
     policies = Policies(database, overrides=parse_overrides(settings.scope_overrides))
     prices = Prices(database)
-    counter = Counter(columns, policies, prices.charge)
+    counter = Counter(columns, policies, prices.charge, Configurations(database, clock))
     folder = Path(settings.data)
     folder.mkdir(parents=True, exist_ok=True)
     committer = Committer(

@@ -57,12 +57,16 @@ def call_json(row: dict[str, Any]) -> dict[str, Any]:
         else None,
         "finish_reasons": list(row["finish_reasons"]),
         "refusal": row["refusal"],
+        "cache_hit": row["cache_hit"],
+        "resends": row["resends"],
         "parameters": json.loads(row["parameters"]) if row["parameters"] else {},
         "convention": row["convention"] or None,
         "provenance": json.loads(row["provenance"]) if row["provenance"] else {},
         "quality": list(row["quality"]),
         "observations": list(row["observations"]),
         "sample": row["sample"],
+        "attempt": row["attempt"],
+        "configuration": row["configuration"] or None,
     }
     return shown
 

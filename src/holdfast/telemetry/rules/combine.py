@@ -18,6 +18,8 @@ FIRST_KNOWN = (
     "service_tier",
     "reported_cost",
     "tool_name",
+    "instructions",
+    "tools",
 )
 DIMENSIONS = (
     "system",
@@ -56,7 +58,7 @@ def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
     - names: the outermost that states one; a dimension stated as `holdfast.*` goes before any other source;
     - usage: whole from the observation that knows most buckets without a complaint about them; of equals the
       innermost, which stood nearest to the provider;
-    - time to first token: the shortest; streaming and refusal: true if anybody saw it;
+    - time to first token: the shortest; streaming, refusal and cache hit: true if anybody saw it; resends: the most seen;
     - error: as the outermost ended; its class and type from the outermost that states them.
     """
     merged = Facts(kind=facts[0].kind, convention=facts[0].convention)
@@ -69,7 +71,7 @@ def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
     _take(merged, "finish_reasons", next((f for f in facts if f.finish_reasons), None))
     timed = [f for f in facts if f.ttft_ms is not None]
     _take(merged, "ttft_ms", min(timed, key=lambda f: f.ttft_ms or 0.0, default=None))
-    for name in ("streaming", "refusal"):
+    for name in ("streaming", "refusal", "cache_hit"):
         told = [f for f in facts if getattr(f, name) is not None]
         _take(merged, name, next((f for f in told if getattr(f, name)), told[0] if told else None))
     if errors[0]:
@@ -78,11 +80,16 @@ def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
     for one in reversed(facts):
         merged.parameters.update(one.parameters)
         merged.provenance.update((k, v) for k, v in one.provenance.items() if k.startswith("parameters."))
+    _take(merged, "resends", max((f for f in facts if f.resends is not None), key=_resends, default=None))
     merged.sample = any(f.sample for f in facts)
     chosen = _usage(merged, facts)
     merged.content = _content([f.content for f in facts if f.content is not None])
     merged.quality = _quality(facts, chosen)
     return merged
+
+
+def _resends(facts: Facts) -> int:
+    return facts.resends or 0
 
 
 def _take(merged: Facts, name: str, source: Facts | None) -> None:

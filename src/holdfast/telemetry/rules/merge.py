@@ -13,7 +13,7 @@ How it is decided:
    share a response id; or when at least one has none, the models are compatible, the token totals agree or one
    is unknown, and it lies inside the ancestor's interval. A failed child of an ancestor that succeeded is an
    attempt of its own. Each observation takes in at most one child, so of several attempts the best match is
-   the call and the others stay calls (attempts); two different response ids never come into one call.
+   the call and the others stay apart, marked as attempts; two different response ids never come into one call.
 4. **Aggregates.** An ancestor without a response id over two or more children that succeeded takes in none of
    them. It only repeats them, and is no call, when its own total is unknown, zero, the sum of theirs or that
    of one of them; with tokens of its own it is a call too.
@@ -46,6 +46,7 @@ class Group(NamedTuple):
     sequence: int
     facts: Facts
     observations: tuple[str, ...]
+    attempt: bool = False  # it failed within a call that is counted too
 
 
 @dataclass(slots=True)
@@ -80,12 +81,12 @@ def resolve(observations: Sequence[Observation], parents: Mapping[str, str]) -> 
     tree = {**parents, **{o.span_id: o.parent_span_id for o in known.values()}}
     calls = [o for o in known.values() if o.facts.kind.is_call]
     if stand_apart(calls, known, tree):
-        members = [[call] for call in calls]
+        members, attempts = [[call] for call in calls], frozenset[str]()
     else:
         tree = without_circles(tree)
-        members = _merged(sorted(calls, key=_place), tree)
+        members, attempts = _merged(sorted(calls, key=_place), tree)
     lineage = Lineage(known, tree)
-    groups = [_group(observed, lineage) for observed in members]
+    groups = [_group(observed, lineage, attempts) for observed in members]
     return sorted(groups, key=lambda g: (g.start_ns, g.span_id))
 
 
@@ -115,14 +116,24 @@ def stand_apart(
     return True
 
 
-def _merged(calls: list[Observation], tree: Mapping[str, str]) -> list[list[Observation]]:
-    """The observations of each call, the outermost first, by rules 2 to 4. `calls` are in order of place."""
+def _merged(
+    calls: list[Observation], tree: Mapping[str, str]
+) -> tuple[list[list[Observation]], frozenset[str]]:
+    """The observations of each call, the outermost first, by rules 2 to 4; and which of them are attempts, by the id of
+    their outermost span. `calls` are in order of place.
+    """
     nodes = _side_by_side(calls, tree)
     _plant(nodes, tree)
     _mark_repeating(nodes)
     _nest(nodes)
     chains = [chain for node in nodes if not node.taken and (chain := _chain(node)) is not None]
-    return [[o for node in chain for o in node.members] for chain in chains]
+    counted = {id(node) for chain in chains for node in chain}
+    attempts = frozenset(
+        chain[0].outermost.span_id
+        for chain in chains
+        if chain[0].outermost.error and chain[0].parent is not None and id(chain[0].parent) in counted
+    )
+    return [[o for node in chain for o in node.members] for chain in chains], attempts
 
 
 def latest(observations: Iterable[Observation]) -> dict[str, Observation]:
@@ -312,7 +323,7 @@ def _chain(head: Node) -> list[Node] | None:
     return None if own is None or own in below or own == sum(below) else chain
 
 
-def _group(members: list[Observation], lineage: Lineage) -> Group:
+def _group(members: list[Observation], lineage: Lineage, attempts: frozenset[str]) -> Group:
     outermost = members[0]
     spans: tuple[str, ...]
     if len(members) == 1:  # as nearly always
@@ -331,4 +342,5 @@ def _group(members: list[Observation], lineage: Lineage) -> Group:
         sequence=sequence,
         facts=facts,
         observations=spans,
+        attempt=outermost.span_id in attempts,
     )

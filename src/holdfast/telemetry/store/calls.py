@@ -71,8 +71,9 @@ FILTERS = (
     "service_tier",
     "cost_source",
     "cost_unknown_reason",
+    "configuration",
 )
-FLAGS = ("streaming", "refusal", "sample")
+FLAGS = ("streaming", "refusal", "sample", "attempt", "cache_hit")
 MODEL = "if(response_model = '', request_model, response_model)"
 
 
@@ -154,10 +155,12 @@ TOLD = (
     "price_effective_from",
     "finish_reasons",
     "refusal",
+    "cache_hit",
+    "resends",
     "parameters",
 )
 """Columns of what a call was, in the order that lists and exports share."""
-ORIGIN = ("convention", "provenance", "quality", "observations", "sample")
+ORIGIN = ("convention", "provenance", "quality", "observations", "sample", "attempt", "configuration")
 """Columns of how it is known."""
 LISTED = ("id", "trace_id", "span_id", "toUnixTimestamp64Nano(started_at) AS start_ns", *TOLD, *ORIGIN)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from holdfast.telemetry.rules.histogram import PER_OCTAVE, ZERO
-from holdfast.telemetry.store.calls import MODEL, USAGE
+from holdfast.telemetry.store.calls import FLAGS, MODEL, USAGE
 
 NARROW = ("system", "environment", "route", "provider", "model", "kind", "sample")
 """Dimensions of every stored bucket."""
@@ -95,7 +95,7 @@ def dimension(name: str, *, stored: bool) -> str:
     """A dimension as text; empty text is unknown. `stored`: in buckets, not in calls."""
     if name == "model" and not stored:
         return f"toString({MODEL})"
-    if name in ("streaming", "refusal", "cache_hit"):
+    if name in FLAGS and name != "sample":
         return f"ifNull(toString({name}), '')"
     if name == "finish_reason":
         return "toString(arrayJoin(finish_reasons))"

@@ -39,6 +39,8 @@ COLUMNS = (
     native.Column("session", "String", native.texts),
     native.Column("content", "String", native.texts),
     native.Column("content_state", "String", native.texts),
+    native.Column("instructions", "Array(UInt64)", native.arrays(native.numbers("Q"))),
+    native.Column("tools", "Array(String)", native.arrays(native.texts)),
     native.Column("sample", "Bool", native.flags),
     native.Column("received_at", "DateTime64(3, 'UTC')", _LONG),
     native.Column("expires_at", "DateTime('UTC')", _INSTANT),
@@ -73,6 +75,8 @@ class StoredSpan:
     content_state: str
     sample: bool
     sequence: int
+    instructions: tuple[int, ...] | None
+    tools: tuple[str, ...] | None
 
 
 def nanoseconds(instant: datetime) -> int:
@@ -184,6 +188,8 @@ _READ = (
     "if(content_state IN ('captured', 'redacted') AND content = '', 'expired', content_state) AS state",
     "sample",
     "sequence",
+    "instructions",
+    "tools",
 )
 
 
@@ -234,7 +240,23 @@ def _stored(row: tuple[Any, ...]) -> StoredSpan:
         events=[SpanEvent(event["name"], event["time_ns"], event["attributes"]) for event in events],
         links=links,
     )
-    return StoredSpan(span, row[16], row[17], row[18], row[19], row[20], row[21])
+    kind, system, environment, state, sample, sequence, instructions, tools = row[16:]
+    told = _instructions(instructions), tuple(tools) or None
+    return StoredSpan(span, kind, system, environment, state, sample, sequence, *told)
+
+
+NO_INSTRUCTIONS = (0,)
+"""How it is kept that a call has no system prompt; nothing kept: it is not known."""
+
+
+def kept_instructions(known: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Fingerprints of instructions as they are kept."""
+    return () if known is None else known or NO_INSTRUCTIONS
+
+
+def _instructions(kept: Sequence[int]) -> tuple[int, ...] | None:
+    found = tuple(int(one) for one in kept)
+    return None if not found else () if found == NO_INSTRUCTIONS else found
 
 
 def traces_since(columns: Columns, sequence: int) -> list[tuple[str, str]]:
