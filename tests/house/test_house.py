@@ -36,7 +36,13 @@ ROOMS = (
 OPEN = ("model", "actions", "reads")
 """What of a room others may name."""
 
-ASSEMBLERS = ("holdfast.app", "holdfast.commands", "holdfast.local", "holdfast.supervisor")
+ASSEMBLERS = (
+    "holdfast.app",
+    "holdfast.commands",
+    "holdfast.local",
+    "holdfast.sharing",
+    "holdfast.supervisor",
+)
 """Modules that put rooms together; they may name any room's wiring as well."""
 
 EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(

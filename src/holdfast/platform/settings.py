@@ -28,6 +28,11 @@ class Settings(BaseSettings):
     )
     columns_url: str = Field("", description="Call store; empty: chDB in the data folder. clickhouse://…")
 
+    jobs: bool = Field(
+        True,
+        description="Whether `holdfast serve` runs the jobs as well; false where `holdfast worker` does.",
+    )
+
     max_body_bytes: int = Field(32 << 20, description="Largest OTLP request, after decompression.")
     max_attribute_bytes: int = Field(1 << 20, description="Largest attribute value that is kept whole.")
     max_past_days: int = Field(

@@ -13,6 +13,7 @@ import numpy as np
 from holdfast.storage import native
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Facts, Span, SpanEvent, TimeRange
+from holdfast.telemetry.rules.versions import WRITERS
 
 _LONG, _INSTANT = native.numbers("q"), native.numbers("I")
 COLUMNS = (
@@ -49,6 +50,8 @@ NAMES = (*(column.name for column in COLUMNS), _SEQUENCE.name)
 VALUES = {column.name: place for place, column in enumerate(COLUMNS[1:])}
 """Column → its place in the values of a SpanRow."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LOOKED_UP = 2000
+"""Traces that one query asks for."""
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}
 
 
@@ -261,6 +264,58 @@ def trace_probes(columns: Columns, since: datetime) -> list[np.ndarray[Any, np.d
         " WHERE received_at >= {since:DateTime64(3, 'UTC')})",
         {"since": since.astimezone(UTC)},
     )
+
+
+class Present(NamedTuple):
+    """What the store has of a trace: the latest commit by span id, the first and last start of any row, and whether
+    every row is of one writer."""
+
+    commits: dict[str, int]
+    first_ns: int
+    last_ns: int
+    own: bool
+
+
+def present(columns: Columns, workspace: str, trace_ids: Sequence[str], writer: int) -> dict[str, Present]:
+    """What the store has of some traces, as one look at each shard sees it; traces without spans are left out."""
+    found: dict[str, Present] = {}
+    for start in range(0, len(trace_ids), LOOKED_UP):
+        query = Select(
+            "spans",
+            [
+                "trace_id",
+                "span_id",
+                "max(sequence)",
+                "toUnixTimestamp64Nano(min(started_at))",
+                "toUnixTimestamp64Nano(max(started_at))",
+                f"min(bitAnd(sequence, {WRITERS - 1}) = {{writer:UInt64}})",
+            ],
+            ["trace_id IN {traces:Array(String)}"],
+            {"traces": list(trace_ids[start : start + LOOKED_UP]), "writer": writer},
+            group_by=["trace_id", "span_id"],
+        )
+        for trace_id, span_id, sequence, first_ns, last_ns, own in columns.rows(workspace, query):
+            held = found.get(trace_id)
+            if held is None:
+                found[trace_id] = Present({span_id: sequence}, first_ns, last_ns, bool(own))
+                continue
+            held.commits[span_id] = sequence
+            found[trace_id] = held._replace(
+                first_ns=min(held.first_ns, first_ns),
+                last_ns=max(held.last_ns, last_ns),
+                own=held.own and bool(own),
+            )
+    return found
+
+
+def traces_of_writer(columns: Columns, writer: int, after: int) -> list[tuple[str, str]]:
+    """(workspace, trace id) of all traces that got spans in one writer's commits after a commit."""
+    rows = columns.everywhere(
+        "SELECT DISTINCT workspace, trace_id FROM spans WHERE sequence > {after:UInt64}"
+        f" AND bitAnd(sequence, {WRITERS - 1}) = {{writer:UInt64}}",
+        {"after": after, "writer": writer},
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def any_received_before(columns: Columns, instant: datetime) -> bool:
