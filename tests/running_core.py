@@ -145,7 +145,8 @@ class CoreProcess:
     def workspace(self, slug: str = "", scopes: str = "ingest,read,content") -> Workspace:
         """A workspace, made where missing, and a new key of it."""
         slug = slug or f"w{uuid.uuid4().hex[:12]}"
-        return Workspace(self, slug, create_key(Settings(data=self.data), slug, scopes, "test"))
+        told = Settings(data=self.data, sql_url=self._settings.get("HOLDFAST_SQL_URL", ""))
+        return Workspace(self, slug, create_key(told, slug, scopes, "test"))
 
 
 def independent(data: Path, sql: str) -> list[list[Any]]:

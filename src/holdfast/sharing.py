@@ -19,7 +19,7 @@ EMBEDDED, WRITER = "embedded-call-store", "ingest-writer:"
 
 
 def place(settings: Settings, role: str) -> str:
-    """Names this process among those on the same stores. For `serve` it is the same after a restart; workers share folders."""
+    """Names this process among those on the same stores. For `serve` it stays the same after a restart."""
     suffix = "" if role == "serve" else f"-{os.getpid()}"
     return f"{socket.gethostname()}:{settings.data.resolve()}:{role}{suffix}"
 

@@ -91,7 +91,7 @@ class Transaction:
         """Inserts a row, unless there is one with the same `key` columns; whether it was inserted."""
         make = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
         statement = make(table).values(**values).on_conflict_do_nothing(index_elements=list(key))
-        return self.execute(statement).rowcount == 1
+        return self.execute(statement.returning(table.c[key[0]])).first() is not None
 
 
 class Database:
