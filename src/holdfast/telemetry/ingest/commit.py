@@ -197,13 +197,25 @@ class Committer:
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
-            self._sequence = self._number(self._sequence)
-            self._commit_spans([one for one in group if one[0].block.rows], self._sequence)
-            self._commit_events([one for one in group if not one[0].block.rows], self._sequence)
+            events_only = [one for one in group if not one[0].block.rows]
+            if events_only:
+                self._sequence = self._number(self._sequence)
+                self._commit_events(events_only, self._sequence)
+            self._commit_spans([one for one in group if one[0].block.rows])
 
-    def _commit_spans(self, group: Group, sequence: int) -> None:
+    def _commit_spans(self, group: Group) -> None:
+        """Each request has a number of its own: of two that bring one span differently, the later one holds."""
+        if not group:
+            return
+        numbers: list[int] = []
+        for batch, _ in group:
+            self._sequence = self._number(self._sequence)
+            for _, seen in batch.noted:
+                seen.sequence = self._sequence
+            numbers.append(self._sequence)
+        sequence = self._sequence
         try:
-            spans.insert(self._columns, [batch.block for batch, _ in group], sequence)
+            spans.insert(self._columns, [batch.block for batch, _ in group], numbers)
         except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
             _fail(group, error)
             return

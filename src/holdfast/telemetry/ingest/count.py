@@ -71,11 +71,6 @@ class Trace:
             for span_id, commit in view.commits.items()
         )
 
-    @property
-    def counts(self) -> bool:
-        """Whether there may be calls of it."""
-        return bool(self.made) or any(one.facts.kind.is_call for one in self.observations.values())
-
 
 class Counter:
     """Owns the counting thread. `note` is called by the committer, `wait` by readers who want what was acknowledged.
@@ -189,7 +184,7 @@ class Counter:
         now = time.monotonic()
         touched: dict[tuple[str, str], Trace] = {}
         unknown: list[tuple[str, str]] = []
-        for commit, stored in taken:
+        for _, stored in taken:
             for workspace, noted in stored:
                 for trace_id, seen in noted:
                     key = (workspace, trace_id)
@@ -203,7 +198,6 @@ class Counter:
                             ):
                                 unknown.append(key)
                         touched[key] = trace
-                    seen.sequence = commit
                     trace.observations[seen.span_id] = seen
         if self._writer is None:
             self._read_back(unknown, touched)
@@ -248,7 +242,7 @@ class Counter:
             seen = self._look(turn, writer)
             turn = {key: turn[key] for key, view in seen.items() if view != before.get(key)}
             self._store(turn, 0)
-            before = {key: trace.view for key, trace in turn.items() if trace.view and trace.counts}
+            before = {key: trace.view for key, trace in turn.items() if trace.view}
             verdict = shared.look_back(self.columns, before, {key: turn[key].made for key in before})
             received_ms = time.time_ns() // 1_000_000
             self._insert(
@@ -323,6 +317,11 @@ class Counter:
                 trace.view = None
                 continue
             if not found and not trace.made:
+                if trace.view is not None and (span := trace.observations.get(trace.view.replaced)):
+                    gone = _gone(
+                        trace_id, span.span_id, span.start_ns, number
+                    )  # tells others that more was seen
+                    rows.append(self._row(workspace, gone, received_ms, deleted=True))
                 continue
             starts = {call.id: call.start_ns for call in found}
             rows.extend(self._row(workspace, call, received_ms) for call in found)

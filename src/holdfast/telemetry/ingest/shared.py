@@ -28,12 +28,16 @@ MOST_TURNS = 6
 
 
 class View(NamedTuple):
-    """What is seen of a trace: commit number by span id, between which starts its calls may lie, whether all is our own."""
+    """What is seen of a trace: commit number by span id, between which starts its calls may lie, whether all is our own.
+
+    `replaced` is a span that came more than once, if there is one: calls may have been made of an earlier form of it.
+    """
 
     commits: Mapping[str, int]
     first_ns: int
     last_ns: int
     plain: bool
+    replaced: str
 
     @property
     def version(self) -> int:
@@ -45,7 +49,9 @@ def views(columns: Columns, keys: Iterable[Key], writer: int) -> dict[Key, View]
     found: dict[Key, View] = {}
     for workspace, trace_ids in by_workspace(keys).items():
         for trace_id, present in spans.present(columns, workspace, trace_ids, writer).items():
-            found[workspace, trace_id] = View(present.commits, present.first_ns, present.last_ns, present.own)
+            found[workspace, trace_id] = View(
+                present.commits, present.first_ns, present.last_ns, present.own, present.replaced
+            )
     return found
 
 

@@ -111,11 +111,11 @@ def block(rows: Sequence[SpanRow]) -> Block:
     return Block(len(rows), native.body(COLUMNS, data))
 
 
-def insert(columns: Columns, blocks: Sequence[Block], sequence: int) -> None:
-    """Stores spans durably as one commit."""
+def insert(columns: Columns, blocks: Sequence[Block], sequences: Sequence[int]) -> None:
+    """Stores spans durably as one commit, in which each block has a number."""
     sent = [
         native.block(len(NAMES), one.rows, one.body + native.column(_SEQUENCE, [sequence] * one.rows))
-        for one in blocks
+        for one, sequence in zip(blocks, sequences, strict=True)
         if one.rows
     ]
     if sent:
@@ -267,13 +267,14 @@ def trace_probes(columns: Columns, since: datetime) -> list[np.ndarray[Any, np.d
 
 
 class Present(NamedTuple):
-    """What the store has of a trace: the latest commit by span id, the first and last start of any row, and whether
-    every row is of one writer."""
+    """What the store has of a trace: the latest commit by span id, the first and last start of any row, whether every
+    row is of one writer, and a span (or "") of which there is more than one row."""
 
     commits: dict[str, int]
     first_ns: int
     last_ns: int
     own: bool
+    replaced: str
 
 
 def present(columns: Columns, workspace: str, trace_ids: Sequence[str], writer: int) -> dict[str, Present]:
@@ -289,21 +290,25 @@ def present(columns: Columns, workspace: str, trace_ids: Sequence[str], writer: 
                 "toUnixTimestamp64Nano(min(started_at))",
                 "toUnixTimestamp64Nano(max(started_at))",
                 f"min(bitAnd(sequence, {WRITERS - 1}) = {{writer:UInt64}})",
+                "count()",
             ],
             ["trace_id IN {traces:Array(String)}"],
             {"traces": list(trace_ids[start : start + LOOKED_UP]), "writer": writer},
             group_by=["trace_id", "span_id"],
         )
-        for trace_id, span_id, sequence, first_ns, last_ns, own in columns.rows(workspace, query):
+        for trace_id, span_id, sequence, first_ns, last_ns, own, rows in columns.rows(workspace, query):
             held = found.get(trace_id)
             if held is None:
-                found[trace_id] = Present({span_id: sequence}, first_ns, last_ns, bool(own))
+                found[trace_id] = Present(
+                    {span_id: sequence}, first_ns, last_ns, bool(own), span_id if rows > 1 else ""
+                )
                 continue
             held.commits[span_id] = sequence
             found[trace_id] = held._replace(
                 first_ns=min(held.first_ns, first_ns),
                 last_ns=max(held.last_ns, last_ns),
                 own=held.own and bool(own),
+                replaced=span_id if rows > 1 else held.replaced,
             )
     return found
 
