@@ -26,7 +26,10 @@ class Settings(BaseSettings):
     sql_url: str = Field(
         "", description="Control store; empty: SQLite in the data folder. postgresql+psycopg://…"
     )
-    columns_url: str = Field("", description="Call store; empty: chDB in the data folder. clickhouse://user:pass@host[,host…]/db[?cluster=…]")
+    columns_url: str = Field(
+        "",
+        description="Call store; empty: chDB in the data folder. clickhouse://user:pass@host[,host…]/db[?cluster=…]",
+    )
 
     jobs: bool = Field(
         True,

@@ -319,9 +319,9 @@ class Columns:
         self._on_each(sql, {})
 
     def ping(self) -> bool:
-        """True when the store answers."""
+        """True when the store answers, with all its shards."""
         with suppress(Unavailable, queue.Empty):
-            return self.everywhere("SELECT 1") == [(1,)]
+            return all(node.ping() for node in self._nodes.values()) and self.everywhere("SELECT 1") == [(1,)]
         return False
 
     def _migrate(self) -> None:

@@ -88,6 +88,7 @@ class Counter:
         self._apart = threading.Lock()
         self._traces: OrderedDict[tuple[str, str], Trace] = OrderedDict()
         self._seen = SeenTraces()
+        self._older = shared.Older(columns)
         self._queue: list[Commit] = []
         self._waiting_rows = 0
         self._noted = 0
@@ -236,6 +237,7 @@ class Counter:
 
     def _count_shared(self, touched: dict[Key, Trace], writer: int) -> None:
         """Counts traces of which other processes may store spans and calls at the same time (see `ingest.shared`)."""
+        self._older.keep_up(time.time_ns())
         turn = dict(touched)
         before: dict[Key, View] = {}
         for _ in range(MOST_TURNS):
@@ -261,7 +263,14 @@ class Counter:
 
     def _look(self, turn: dict[Key, Trace], writer: int) -> dict[Key, View]:
         """Makes what is known of some traces what the store holds of them; those of which it holds nothing are left out."""
-        seen = shared.views(self.columns, turn, writer)
+        since = self._older.since  # first: another thread may bring it forward
+        recent: list[Key] = []
+        older: list[Key] = []
+        for key, trace in turn.items():
+            start = min((one.start_ns for one in trace.observations.values()), default=0)
+            (older if self._older.may_have(key[1], start) or not start else recent).append(key)
+        seen = shared.views(self.columns, older, writer)
+        seen |= shared.views(self.columns, recent, writer, since)
         old = [key for key, view in seen.items() if not turn[key].holds(view)]
         for key in old:
             turn[key].observations = {}

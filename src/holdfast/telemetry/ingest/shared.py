@@ -13,9 +13,11 @@ lie on one shard, where what one read sees contains what every earlier read saw.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from holdfast.storage.columns import Columns
+from holdfast.telemetry.ingest.seen import SeenTraces
 from holdfast.telemetry.rules.versions import version
 from holdfast.telemetry.store import counted, spans
 
@@ -24,6 +26,10 @@ Key = tuple[str, str]
 SIZE = 2000
 HOUR_NS = 3600 * 10**9
 MONTH_NS = 32 * 24 * HOUR_NS
+DAY_NS = 24 * HOUR_NS
+LOOK_BACK_NS = 8 * DAY_NS
+WINDOW_NS = 10 * 60 * 10**9
+STEP_NS = 60 * 10**9
 MOST_TURNS = 6
 
 
@@ -44,11 +50,44 @@ class View(NamedTuple):
         return version(self.commits.values())
 
 
-def views(columns: Columns, keys: Iterable[Key], writer: int) -> dict[Key, View]:
-    """What the store holds now of some traces."""
+class Older:
+    """Which traces may have spans from before the last few minutes, so that the others need a look at recent parts alone.
+
+    The ids of all commits before `since` are in a filter, whoever made them; it is kept up a minute at a time. A commit
+    is on disk long before WINDOW_NS has passed since it got its number, or it has failed.
+    """
+
+    def __init__(self, columns: Columns, window_ns: int = WINDOW_NS) -> None:
+        self._columns = columns
+        self._window_ns = window_ns
+        self._seen = SeenTraces()
+        self._before_ns = 0
+        self.since = 0
+
+    def keep_up(self, now_ns: int) -> None:
+        """Brings the filter up to date."""
+        end = now_ns - self._window_ns
+        if end - self.since < STEP_NS and self.since:
+            return
+        first = self.since
+        if not first:
+            first = end - LOOK_BACK_NS
+            instant = datetime.fromtimestamp(first / 1e9, UTC) + timedelta(days=1)
+            if spans.any_received_before(self._columns, instant):
+                self._before_ns = first + DAY_NS
+        self._seen.add_all(spans.trace_probes_between(self._columns, first, end))
+        self.since = end
+
+    def may_have(self, trace_id: str, start_ns: int) -> bool:
+        """Whether there may be older spans of a trace, one of whose spans begins at `start_ns`."""
+        return start_ns < self._before_ns or trace_id in self._seen
+
+
+def views(columns: Columns, keys: Iterable[Key], writer: int, since: int = 0) -> dict[Key, View]:
+    """What the store holds now of some traces; see `spans.present`."""
     found: dict[Key, View] = {}
     for workspace, trace_ids in by_workspace(keys).items():
-        for trace_id, present in spans.present(columns, workspace, trace_ids, writer).items():
+        for trace_id, present in spans.present(columns, workspace, trace_ids, writer, since).items():
             found[workspace, trace_id] = View(
                 present.commits, present.first_ns, present.last_ns, present.own, present.replaced
             )

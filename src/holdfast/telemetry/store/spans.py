@@ -254,16 +254,31 @@ def traces_since(columns: Columns, sequence: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def trace_probes(columns: Columns, since: datetime) -> list[np.ndarray[Any, np.dtype[np.uint32]]]:
-    """Of every trace that got a span since an instant, the four 27-bit slices of its id at bits 0, 32, 64 and 96."""
+Probes = list[np.ndarray[Any, np.dtype[np.uint32]]]
+"""The four 27-bit slices of trace ids at bits 0, 32, 64 and 96."""
+
+
+def _probes(columns: Columns, where: str, params: dict[str, Any]) -> Probes:
     slices = ", ".join(
         f"toUInt32(bitAnd(bitShiftRight(id, {shift}), 0x7FFFFFF))" for shift in (0, 32, 64, 96)
     )
     return columns.arrays(
         f"SELECT {slices} FROM (SELECT DISTINCT reinterpretAsUInt128(reverse(unhex(trace_id))) AS id FROM spans"
-        " WHERE received_at >= {since:DateTime64(3, 'UTC')})",
-        {"since": since.astimezone(UTC)},
+        f" WHERE {where})",
+        params,
     )
+
+
+def trace_probes(columns: Columns, since: datetime) -> Probes:
+    """Of every trace that got a span since an instant."""
+    where = "received_at >= {since:DateTime64(3, 'UTC')}"
+    return _probes(columns, where, {"since": since.astimezone(UTC)})
+
+
+def trace_probes_between(columns: Columns, first: int, end: int) -> Probes:
+    """Of every trace that got a span in commits from `first` to before `end`."""
+    where = "sequence >= {first:UInt64} AND sequence < {end:UInt64}"
+    return _probes(columns, where, {"first": first, "end": end})
 
 
 class Present(NamedTuple):
@@ -277,8 +292,13 @@ class Present(NamedTuple):
     replaced: str
 
 
-def present(columns: Columns, workspace: str, trace_ids: Sequence[str], writer: int) -> dict[str, Present]:
-    """What the store has of some traces, as one look at each shard sees it; traces without spans are left out."""
+def present(
+    columns: Columns, workspace: str, trace_ids: Sequence[str], writer: int, since: int = 0
+) -> dict[str, Present]:
+    """What the store has of some traces, as one look at each shard sees it; traces without spans are left out.
+
+    `since` leaves out earlier commits: old parts of the table are then not read at all.
+    """
     found: dict[str, Present] = {}
     for start in range(0, len(trace_ids), LOOKED_UP):
         query = Select(
@@ -292,8 +312,8 @@ def present(columns: Columns, workspace: str, trace_ids: Sequence[str], writer: 
                 f"min(bitAnd(sequence, {WRITERS - 1}) = {{writer:UInt64}})",
                 "count()",
             ],
-            ["trace_id IN {traces:Array(String)}"],
-            {"traces": list(trace_ids[start : start + LOOKED_UP]), "writer": writer},
+            ["trace_id IN {traces:Array(String)}", "sequence >= {since:UInt64}"],
+            {"traces": list(trace_ids[start : start + LOOKED_UP]), "writer": writer, "since": since},
             group_by=["trace_id", "span_id"],
         )
         for trace_id, span_id, sequence, first_ns, last_ns, own, rows in columns.rows(workspace, query):
