@@ -349,7 +349,7 @@ def refused(*arguments: str, **settings: str) -> str:
     named = {f"HOLDFAST_{name.upper()}": value for name, value in settings.items()}
     done = subprocess.run(
         [sys.executable, "-m", "holdfast", *arguments], env={**os.environ, **named}, capture_output=True, text=True,
-        timeout=60,
+        timeout=180,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr.count("\n") <= 2, done.stderr
@@ -392,7 +392,7 @@ def test_migrate_says_what_it_did(tmp_path: Path, server: Shards) -> None:
     named = {"HOLDFAST_COLUMNS_URL": server.url(f"t{time.monotonic_ns()}")}
     for wanted in ("control store: 0001\n", "control store: nothing to do\ncall store: nothing to do\n"):
         done = subprocess.run(
-            arguments, env={**os.environ, **named}, capture_output=True, text=True, timeout=60
+            arguments, env={**os.environ, **named}, capture_output=True, text=True, timeout=180
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(wanted), done.stdout
