@@ -18,11 +18,15 @@ from holdfast.kernel.errors import Invalid
 
 BY_TRACE = "cityHash64(workspace, trace_id)"
 _BY_TRACE_OR_KEY = "cityHash64(workspace, if(trace_id = '', toString(key), trace_id))"
+_BY_BUCKET = "cityHash64(workspace, cuboid, bucket)"
 SHARDED_BY: Mapping[str, str] = MappingProxyType(
     {
         "metric_points": "cityHash64(workspace, toString(key))",
         "log_records": _BY_TRACE_OR_KEY,
         "evaluations": _BY_TRACE_OR_KEY,
+        "rollups": _BY_BUCKET,
+        "rollup_buckets": _BY_BUCKET,
+        "rollup_state": "cityHash64(name)",
     }
 )
 """Which shard holds a row, by table; all others go by BY_TRACE. What replaces or joins each other has to lie together."""
