@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.kernel.context import Actor, Context
+from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
+from shards import TOOL, Shard, Shards
 from stand import FakeClock, free_port
 from workers import ByUnit, rank
 
@@ -160,3 +162,67 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def ctx(clock: FakeClock) -> Context:
     """A context in workspace `ws_test`."""
     return Context("ws_test", Actor("cli", "tester", "Tester"), clock.now)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
+    """Two ClickHouse servers, the shards of one cluster, that live as long as the test run."""
+    yield from _servers(tmp_path_factory.mktemp("shards"), 2)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
+    """One plain ClickHouse server."""
+    yield from _servers(tmp_path_factory.mktemp("server"), 1)
+
+
+def _servers(folder: Path, count: int) -> Iterator[Shards]:
+    if not TOOL.is_file():
+        pytest.skip("no ClickHouse server here (../shared/tools/clickhouse-node)")
+    made = Shards([Shard(folder / f"node{number}") for number in range(count)])
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
+
+
+@pytest.fixture(scope="session", params=["embedded", pytest.param("shards", marks=pytest.mark.slow)])
+def new_stores(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+    """Gives the settings of an empty pair of stores: chDB and SQLite in the data folder, or two shards and PostgreSQL."""
+    if request.param == "embedded":
+        return dict
+    return request.getfixturevalue("new_shared_stores")  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def new_shared_stores(
+    cluster: Shards, postgresql: str, migrated_template: str
+) -> Callable[[], dict[str, str]]:
+    """Gives the settings of an empty pair of stores that several processes may share: two shards and PostgreSQL."""
+
+    def make() -> dict[str, str]:
+        name = f"t{time.monotonic_ns()}"
+        _create(postgresql, name, migrated_template).close()
+        return {"columns_url": cluster.url(name), "sql_url": postgresql.rsplit("/", 1)[0] + f"/{name}"}
+
+    return make
+
+
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param("server", marks=pytest.mark.slow),
+        pytest.param("shards", marks=pytest.mark.slow),
+    ]
+)
+def columns(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Columns]:
+    """An empty call store: the test runs on chDB, on one ClickHouse server and on two shards."""
+    if request.param == "embedded":
+        url = f"chdb://{tmp_path / 'columns'}"
+    else:
+        name = {"server": "server", "shards": "cluster"}[request.param]
+        url = request.getfixturevalue(name).url(f"t{time.monotonic_ns()}")
+    made = Columns(url)
+    yield made
+    made.close()

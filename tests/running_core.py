@@ -145,7 +145,15 @@ class CoreProcess:
     def workspace(self, slug: str = "", scopes: str = "ingest,read,content") -> Workspace:
         """A workspace, made where missing, and a new key of it."""
         slug = slug or f"w{uuid.uuid4().hex[:12]}"
-        return Workspace(self, slug, create_key(Settings(data=self.data), slug, scopes, "test"))
+        return Workspace(self, slug, create_key(self.settings, slug, scopes, "test"))
+
+    @property
+    def settings(self) -> Settings:
+        """Where its stores are."""
+        named = {
+            name: self._settings.get(f"HOLDFAST_{name.upper()}", "") for name in ("sql_url", "columns_url")
+        }
+        return Settings(data=self.data, **named)
 
 
 def independent(data: Path, sql: str) -> list[list[Any]]:

@@ -7,22 +7,24 @@ import contextlib
 import gc
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from holdfast import __version__, backups, local
+from holdfast import __version__, backups, local, sharing
 from holdfast.kernel.time import Clock, utc_now
 from holdfast.platform.access import wiring as access_wiring
 from holdfast.platform.access.guard import LOCAL
 from holdfast.platform.audit import wiring as audit_wiring
 from holdfast.platform.frame import Frame
+from holdfast.platform.leases.actions import Leases
 from holdfast.platform.services import Job, Services
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import wiring as tenancy_wiring
@@ -54,10 +56,13 @@ class Core:
     keys: Keys
     app: Asgi
     jobs: tuple[Job, ...]
+    leases: Leases | None = None
 
     def close(self) -> None:
         """Writes and counts what waits, then closes the stores."""
         self.ingest.stop()
+        if self.leases is not None:
+            self.leases.close()
         self.services.columns.close()
         self.services.database.close()
 
@@ -73,10 +78,17 @@ def open_services(settings: Settings, clock: Clock = utc_now) -> Services:
     return Services(settings, clock, database, columns)
 
 
-def build(settings: Settings, clock: Clock = utc_now) -> Core:
-    """Opens everything and starts its threads."""
+def build(settings: Settings, clock: Clock = utc_now, role: str = "serve") -> Core:
+    """Opens everything and starts its threads. `role` tells processes on one data folder apart."""
     services = open_services(settings, clock)
-    ingest = start_ingest(settings, clock, services.database, services.columns)
+    place = sharing.place(settings, role)
+    try:
+        leases = sharing.open_leases(services, place)
+    except BaseException:
+        services.columns.close()
+        services.database.close()
+        raise
+    ingest = start_ingest(settings, clock, services.database, services.columns, place)
     keys = Keys(services.database, clock)
     api = make_api(services, ingest)
     otlp = OtlpHttp(ingest.intake, keys)
@@ -87,14 +99,25 @@ def build(settings: Settings, clock: Clock = utc_now) -> Core:
         else:
             await api(scope, receive, send)
 
+    jobs = _jobs(services, ingest, leases) if settings.jobs or role == "worker" else ()
+    return Core(services, ingest, keys, app, jobs, leases)
+
+
+def _jobs(services: Services, ingest: Ingest, leases: Leases | None) -> tuple[Job, ...]:
+    """All jobs; on shared stores, each runs in one process at a time."""
+    settings = services.settings
     streams = audit_wiring.stream_configs(settings)
-    audit_job = audit_wiring.open_job(services.database, settings.data / "keys", streams, clock)
+    audit_job = audit_wiring.open_job(services.database, settings.data / "keys", streams, services.clock)
     audit = (
         Job("sign checkpoints", 3, audit_job.sign_once),
         Job("stream the audit log", 2, audit_job.deliver_once),
     )
     jobs = (*audit, *telemetry_wiring.jobs(services, ingest))
-    return Core(services, ingest, keys, app, jobs)
+    if leases is None:
+        return jobs
+    return tuple(
+        replace(job, run=leases.alone(f"job:{job.name}", job.run)) if job.alone else job for job in jobs
+    )
 
 
 def make_api(services: Services, ingest: Ingest) -> FastAPI:
@@ -233,6 +256,28 @@ def _own_socket(path: Path) -> socket.socket:
 
 def run(settings: Settings, started: Callable[[Core], None], *, grpc_required: bool = False) -> None:
     """The core process: opens, serves until told to stop, closes in order."""
+    with sharing.owned(settings.data):
+        _run(settings, started, grpc_required=grpc_required)
+
+
+def work(settings: Settings, started: Callable[[], None]) -> None:
+    """The worker: runs the jobs until told to stop, without a door. Raises Invalid on an embedded call store."""
+    sharing.check_worker(settings)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    core = build(settings, role="worker")
+    clockwork = Clockwork(core.jobs)
+    try:
+        clockwork.start()
+        started()
+        stop.wait()
+        clockwork.stop()
+    finally:
+        core.close()
+
+
+def _run(settings: Settings, started: Callable[[Core], None], *, grpc_required: bool) -> None:
     core = build(settings)
     gc.freeze()  # what is open stays open: the collector need not look at it again and again
     gc.set_threshold(50_000, 20, 50)  # telemetry makes many objects and no circles

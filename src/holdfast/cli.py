@@ -63,6 +63,27 @@ def serve(
 
 
 @app.command()
+def worker(data: Data = DEFAULT_DATA) -> None:
+    """Run the jobs apart from `serve`, on stores that both share."""
+    from holdfast.app import work
+
+    settings = _settings(data)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    work(settings, lambda: print("holdfast: the worker is ready", flush=True))
+
+
+@app.command()
+def migrate(data: Data = DEFAULT_DATA) -> None:
+    """Bring both stores to the form that this version needs, and say what was done."""
+    from holdfast.commands import migrate_stores
+
+    print(migrate_stores(_settings(data)))
+
+
+@app.command()
 def up(
     data: Data = DEFAULT_DATA,
     port: Port = 8400,

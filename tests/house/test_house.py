@@ -29,13 +29,20 @@ ROOMS = (
     "holdfast.text",
     "holdfast.platform.access",
     "holdfast.platform.audit",
+    "holdfast.platform.leases",
     "holdfast.platform.secrets",
     "holdfast.platform.tenancy",
 )
 OPEN = ("model", "actions", "reads")
 """What of a room others may name."""
 
-ASSEMBLERS = ("holdfast.app", "holdfast.commands", "holdfast.local", "holdfast.supervisor")
+ASSEMBLERS = (
+    "holdfast.app",
+    "holdfast.commands",
+    "holdfast.local",
+    "holdfast.sharing",
+    "holdfast.supervisor",
+)
 """Modules that put rooms together; they may name any room's wiring as well."""
 
 EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(

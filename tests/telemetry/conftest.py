@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,13 +10,16 @@ from running_core import CoreProcess, Workspace
 
 
 @pytest.fixture(scope="session")
-def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreProcess]:
-    """A real core process. A limit of 16 MiB on bodies, and room for two of them."""
+def core(
+    tmp_path_factory: pytest.TempPathFactory, new_stores: Callable[[], dict[str, str]]
+) -> Iterator[CoreProcess]:
+    """A real core process, on either pair of stores. A limit of 16 MiB on bodies, and room for two of them."""
     made = CoreProcess(
         tmp_path_factory.mktemp("core") / "data",
         max_body_bytes=16 << 20,
         queue_bytes=32 << 20,
         min_free_bytes=1,
+        **new_stores(),
     )
     try:
         yield made.start()

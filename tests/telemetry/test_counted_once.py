@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,9 +20,11 @@ MINUTE_NS = 60 * 10**9
 
 
 @pytest.fixture(scope="module")
-def restartable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreProcess]:
+def restartable(
+    tmp_path_factory: pytest.TempPathFactory, new_stores: Callable[[], dict[str, str]]
+) -> Iterator[CoreProcess]:
     """A core that a test may stop and start."""
-    made = CoreProcess(tmp_path_factory.mktemp("once") / "data", min_free_bytes=1)
+    made = CoreProcess(tmp_path_factory.mktemp("once") / "data", min_free_bytes=1, **new_stores())
     try:
         yield made.start()
     finally:

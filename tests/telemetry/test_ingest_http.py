@@ -18,7 +18,6 @@ from holdfast.kernel.context import Actor, Context
 from holdfast.kernel.time import utc_now
 from holdfast.platform.access import actions as access
 from holdfast.platform.access import reads as access_reads
-from holdfast.platform.settings import Settings
 from otlp_made import CHAT, body, json_body, json_span, partial, span
 from running_core import JSON, PROTOBUF, CoreProcess, Workspace, until
 
@@ -125,7 +124,7 @@ def test_keys(core: CoreProcess, workspace: Workspace) -> None:
 def test_a_revoked_key_is_refused(core: CoreProcess, workspace: Workspace) -> None:
     revoked = core.workspace(workspace.slug, "ingest")
     assert revoked.post(body([span()])).status_code == 200
-    database = open_database(Settings(data=core.data))
+    database = open_database(core.settings)
     with database.transaction() as tx:
         found = access_reads.key_by_text(tx, revoked.key)
         assert found is not None

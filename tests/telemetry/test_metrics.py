@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -219,13 +217,6 @@ EVERYTHING = (
     "output_tokens", "input_cache_read_tokens", "latency_p95", "ttft_p50", "refusal_rate", "finish_reasons",
 )  # fmt: skip
 DISTINCT = ("users", "cost_per_session", "transactions")
-
-
-@pytest.fixture
-def columns(tmp_path: Path) -> Iterator[Columns]:
-    made = Columns(f"chdb://{tmp_path / 'columns'}")
-    yield made
-    made.close()
 
 
 @pytest.fixture

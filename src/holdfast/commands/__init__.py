@@ -18,6 +18,7 @@ from holdfast.platform.audit.wiring import verify_command
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import actions as tenancy
 from holdfast.platform.tenancy import reads as tenancy_reads
+from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
 
@@ -32,6 +33,22 @@ def open_database(settings: Settings) -> Database:
     database = Database(settings.sql)
     migrate(database)
     return database
+
+
+def migrate_stores(settings: Settings) -> str:
+    """Migrates both stores; says what was done. Raises Conflict while a core has an embedded call store open."""
+    os.umask(0o077)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.sql)
+    try:
+        revisions = migrate(database)
+    finally:
+        database.close()
+    columns = Columns(settings.columns)
+    columns.close()
+    lines = [f"control store: {one}" for one in revisions] or ["control store: nothing to do"]
+    lines += [f"call store: {one}" for one in columns.migrated] or ["call store: nothing to do"]
+    return "\n".join(lines)
 
 
 def create_key(settings: Settings, workspace: str, scopes: str, name: str) -> str:

@@ -23,8 +23,9 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do every so many seconds."""
+    """Something to do every so many seconds. `alone`: of several processes on the same stores, one does it at a time."""
 
     name: str
     every_seconds: float
     run: Callable[[], object]
+    alone: bool = True

@@ -26,7 +26,15 @@ class Settings(BaseSettings):
     sql_url: str = Field(
         "", description="Control store; empty: SQLite in the data folder. postgresql+psycopg://…"
     )
-    columns_url: str = Field("", description="Call store; empty: chDB in the data folder. clickhouse://…")
+    columns_url: str = Field(
+        "",
+        description="Call store; empty: chDB in the data folder. clickhouse://user:pass@host[,host…]/db[?cluster=…]",
+    )
+
+    jobs: bool = Field(
+        True,
+        description="Whether `holdfast serve` runs the jobs as well; false where `holdfast worker` does.",
+    )
 
     max_body_bytes: int = Field(32 << 20, description="Largest OTLP request, after decompression.")
     max_attribute_bytes: int = Field(1 << 20, description="Largest attribute value that is kept whole.")

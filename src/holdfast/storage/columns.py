@@ -1,16 +1,19 @@
 """The call and span store: one SQL dialect on chDB (embedded) or ClickHouse (server), through clickhouse-connect.
 
-`chdb:///path` opens a folder in this process; one process may own it. `clickhouse://user:pass@host:port/db` is a server.
+`chdb:///path` opens a folder in this process; one process may own it. `clickhouse://…` is a server or a cluster of
+shards (see `storage.cluster`), which several processes may use at once.
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 import os
 import queue
 import struct
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,8 +23,11 @@ from typing import IO, Any
 import clickhouse_connect
 import numpy as np
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError
+from urllib3.exceptions import HTTPError
 
 from holdfast.kernel.errors import Conflict, Unavailable
+from holdfast.storage import cluster
+from holdfast.storage.cluster import Address, Node
 
 log = logging.getLogger("holdfast.storage")
 
@@ -31,6 +37,8 @@ MIGRATIONS = Path(__file__).parent / "migrations" / "columns"
 READERS = 3
 WRITERS = 3
 """One for what senders wait for, one for the calls made of it, one for upkeep, so that none waits for another."""
+WHOLE = {"wait_end_of_query": 1}
+"""A server sends a result only once it has all of it: an error in the midst is then an error, not a shorter file."""
 LEAN = {"max_threads": 1, "max_insert_threads": 1, "input_format_parallel_parsing": 0}
 """How the embedded engine inserts: in one thread. It would start several even for a few hundred rows."""
 
@@ -86,6 +94,9 @@ class Columns:
         self.url = url
         self._lock: IO[str] | None = None
         self.embedded = url.startswith("chdb://")
+        self.address: Address | None = None if self.embedded else cluster.parse(url)
+        self.migrated: list[str] = []
+        """What was made or changed when this was opened, in words."""
         if self.embedded:
             folder = Path(url.removeprefix("chdb://"))
             folder.mkdir(parents=True, exist_ok=True)
@@ -99,21 +110,53 @@ class Columns:
             )  # the driver hands blocks to the engine through a file: keep it at home
         self._writer: queue.Queue[Any] = queue.Queue()
         self._readers: queue.Queue[Any] = queue.Queue()
+        self._nodes: dict[Node, Any] = {}
+        self._on_nodes = threading.Lock()
         self._prepared: dict[tuple[int, str, tuple[str, ...]], Any] = {}
         try:
-            self._writer.put(self._connect())
+            turn = itertools.cycle(self._open_nodes())
+            self._writer.put(self._connect(next(turn)))
             for _ in range(READERS):
-                self._readers.put(self._connect())
+                self._readers.put(self._connect(next(turn)))
             self._migrate()
             for _ in range(1, WRITERS):
-                self._writer.put(self._connect())
-        except ClickHouseError as error:
+                self._writer.put(self._connect(next(turn)))
+        except (ClickHouseError, HTTPError, OSError) as error:
+            self.close()
             raise Unavailable(f"the call store at {_hidden(url)} does not open: {error}") from error
+        except BaseException:
+            self.close()
+            raise
 
-    def _connect(self) -> Any:
-        if self.embedded:
+    def _open_nodes(self) -> list[Node | None]:
+        """Connects to every node, and makes the database where it is missing. One None for an embedded store."""
+        address = self.address
+        if address is None:
+            return [None]
+        for node in address.nodes:
+            with self._connect(node, database="__default__") as client:
+                if client.command(f"EXISTS DATABASE {address.database}") != 1:
+                    client.command(f"CREATE DATABASE IF NOT EXISTS {address.database}")
+                if address.cluster:
+                    _check_cluster(client, address, node)
+            self._nodes[node] = self._connect(node)
+        return list(address.nodes)
+
+    def _connect(self, node: Node | None, database: str | None = None) -> Any:
+        if node is None or self.address is None:
             return clickhouse_connect.get_client(dsn=self.url)
-        return clickhouse_connect.get_client(dsn=self.url, autogenerate_session_id=False)
+        settings = cluster.CLUSTER_SETTINGS if self.address.cluster else cluster.SETTINGS
+        return clickhouse_connect.get_client(
+            host=node.host,
+            port=node.port,
+            username=self.address.user,
+            password=self.address.password,
+            database=database or self.address.database,
+            interface="https" if self.address.secure else "http",
+            autogenerate_session_id=False,
+            connect_timeout=5,
+            settings=dict(settings),
+        )
 
     @contextmanager
     def _lent(self, pool: queue.Queue[Any]) -> Iterator[Any]:
@@ -122,20 +165,48 @@ class Columns:
         except queue.Empty as error:
             raise Unavailable("the call store is busy; try again", retry_after=10) from error
         try:
-            yield client
+            with self._told():
+                yield client
+        finally:
+            pool.put(client)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the driver raises, in our words: a server that does not answer is named."""
+        try:
+            yield
         except DataError as error:
             raise ValueError(f"the call store cannot hold such a value: {str(error)[:200]}") from error
-        except ClickHouseError as error:
+        except (ClickHouseError, HTTPError) as error:
             log.error("the call store could not do this: %s", str(error)[:400])
-            raise Unavailable(
-                "the call store could not do this; the log of the server says why", retry_after=5
-            ) from error
+            raise self._unavailable() from error
         except OSError as error:
+            if self.address is not None:
+                raise self._unavailable() from error
             raise Unavailable(
                 f"the call store could not be written: {error.strerror or 'no reason given'}", retry_after=30
             ) from error
-        finally:
-            pool.put(client)
+
+    def _unavailable(self) -> Unavailable:
+        missing = [str(node) for node, client in self._nodes.items() if not client.ping()]
+        if missing:
+            what = "shard" if self.address is not None and self.address.cluster else "server"
+            return Unavailable(
+                f"the call store's {what} {' and '.join(missing)} does not answer: nothing is lost; try again",
+                retry_after=5,
+            )
+        return Unavailable("the call store could not do this; the log of the server says why", retry_after=5)
+
+    def _on_each(self, statement: str, parameters: dict[str, Any]) -> None:
+        """Runs a statement on the tables of every node themselves; after an error, some may have done it."""
+        if self.address is None or not self.address.cluster:
+            with self._lent(self._writer) as client:
+                client.command(statement, parameters=parameters)
+            return
+        with self._on_nodes:
+            for client in self._nodes.values():
+                with self._told():
+                    client.command(cluster.localised(statement), parameters=parameters)
 
     def insert(self, table: str, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:
         """Appends rows given by column; returns when they are synced to disk.
@@ -187,7 +258,10 @@ class Columns:
         """The result in one of the engine's output formats, such as Parquet."""
         with self._lent(self._readers) as client:
             parameters = {**query.params, "workspace": workspace}
-            return bytes(client.raw_query(query.sql(), parameters=parameters, fmt=format_name))
+            whole = None if self.embedded else WHOLE
+            return bytes(
+                client.raw_query(query.sql(), parameters=parameters, fmt=format_name, settings=whole)
+            )
 
     def write_file(self, workspace: str, query: Select, path: Path, format_name: str) -> None:
         """Writes the result to a new file in one of the engine's output formats; however large, memory stays small."""
@@ -200,7 +274,9 @@ class Columns:
                 )
                 return
             with path.open("xb") as file:
-                stream = client.raw_stream(query.sql(), parameters=parameters, fmt=format_name)
+                stream = client.raw_stream(
+                    query.sql(), parameters=parameters, fmt=format_name, settings=WHOLE
+                )
                 while chunk := stream.read(1 << 20):
                     file.write(chunk)
 
@@ -218,56 +294,81 @@ class Columns:
     def change(self, workspace: str, statement: str, params: dict[str, Any]) -> None:
         """A mutation of one workspace's rows: `ALTER TABLE … UPDATE|DELETE … WHERE workspace = {workspace:String} AND …`.
 
-        Returns when it is done. Raises ValueError where the workspace clause is missing.
+        Returns when it is done. On shards it is done on each; a subquery sees the rows of that shard alone, so it may
+        ask for what lies beside the row (its trace). Raises ValueError where the workspace clause is missing.
         """
         if "workspace = {workspace:String}" not in statement:
             raise ValueError("a change names its workspace")
-        with self._lent(self._writer) as client:
-            client.command(
-                f"{statement} SETTINGS mutations_sync = 2", parameters={**params, "workspace": workspace}
-            )
+        self._on_each(f"{statement} SETTINGS mutations_sync = 2", {**params, "workspace": workspace})
 
     def fill(self, workspace: str, statement: str, params: dict[str, Any]) -> None:
-        """`INSERT INTO … SELECT … WHERE workspace = {workspace:String} …` within one workspace. Its text is not kept."""
+        """`INSERT INTO … SELECT … WHERE workspace = {workspace:String} …` within one workspace. Its text is not kept.
+
+        On shards it reads all of them, and each row goes to the shard where it belongs.
+        """
         if "workspace = {workspace:String}" not in statement:
             raise ValueError("a change names its workspace")
         with self._lent(self._writer) as client:
             client.command(statement, parameters={**params, "workspace": workspace})
 
     def upkeep(self, sql: str) -> None:
-        """A statement over whole tables, for Holdfast's own upkeep (backup, optimise); never behind a request."""
-        with self._lent(self._writer) as client:
-            client.command(sql)
+        """A statement over whole tables, for Holdfast's own upkeep (backup, optimise); never behind a request.
+
+        On shards it is done on each, on its own part of the tables.
+        """
+        self._on_each(sql, {})
 
     def ping(self) -> bool:
-        """True when the store answers."""
+        """True when the store answers, with all its shards."""
         with suppress(Unavailable, queue.Empty):
-            return self.everywhere("SELECT 1") == [(1,)]
+            return all(node.ping() for node in self._nodes.values()) and self.everywhere("SELECT 1") == [(1,)]
         return False
 
     def _migrate(self) -> None:
-        client = self._writer.queue[0]
+        clients = {str(node): client for node, client in self._nodes.items()}
+        for name, client in (clients or {"": self._writer.queue[0]}).items():
+            self.migrated += [f"{one} on {name}" if name else one for one in self._migrate_one(client)]
+
+    def _migrate_one(self, client: Any) -> list[str]:
+        """Brings one node up to date; two processes may do so at once."""
         client.command(
             "CREATE TABLE IF NOT EXISTS migrations (number UInt32, name String, applied_at DateTime DEFAULT now())"
             " ENGINE = MergeTree ORDER BY number"
         )
         done = {number for (number,) in client.query("SELECT number FROM migrations").result_rows}
+        applied = []
         for path in sorted(MIGRATIONS.glob("*.sql")):
             number = int(path.name.split("_")[0])
             if number in done:
                 continue
-            for statement in path.read_text().split(";\n"):
-                if statement.strip():
-                    client.command(statement)
+            for statement in cluster.steps(path.read_text(), self.address):
+                client.command(statement)
             client.insert("migrations", [[number, path.stem]], column_names=["number", "name"])
+            applied.append(path.stem)
+        return applied
 
     def close(self) -> None:
         """Closes all connections and gives the folder free."""
         for pool in (self._writer, self._readers):
             while not pool.empty():
                 pool.get().close()
+        for client in self._nodes.values():
+            client.close()
         if self._lock is not None:
             self._lock.close()
+
+
+def _check_cluster(client: Any, address: Address, node: Node) -> None:
+    """Raises Conflict where the servers' own configuration is of another cluster than the URL."""
+    found = client.query(
+        "SELECT count(), uniqExact(shard_num) FROM system.clusters WHERE cluster = {cluster:String}",
+        parameters={"cluster": address.cluster},
+    ).result_rows[0]
+    if found != (len(address.nodes), len(address.nodes)):
+        raise Conflict(
+            f"the server {node} knows the cluster {address.cluster} with {found[1]} shards and {found[0]} replicas in all,"
+            f" but HOLDFAST_COLUMNS_URL names {len(address.nodes)} hosts: name every shard, each with one replica"
+        )
 
 
 def _own(folder: Path) -> IO[str]:

@@ -87,6 +87,12 @@ class Transaction:
         else:
             self.execute(statement.on_conflict_do_nothing(index_elements=list(key)))
 
+    def insert_new(self, table: sa.Table, values: Mapping[str, Any], key: Sequence[str]) -> bool:
+        """Inserts a row, unless there is one with the same `key` columns; whether it was inserted."""
+        make = postgresql.insert if self.dialect == "postgresql" else sqlite.insert
+        statement = make(table).values(**values).on_conflict_do_nothing(index_elements=list(key))
+        return self.execute(statement.returning(table.c[key[0]])).first() is not None
+
 
 class Database:
     """The control store behind one URL: `sqlite:///path/file.db` or `postgresql+psycopg://…`.

@@ -51,7 +51,7 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
     frame.dimensions = dimensions
 
 
-def jobs(services: Services, _ingest: Ingest) -> tuple[Job, ...]:
+def jobs(services: Services, ingest: Ingest) -> tuple[Job, ...]:
     """The room's jobs."""
     kept = Retention(services)
     stored = Rollups(services.columns, services.clock)
@@ -60,6 +60,7 @@ def jobs(services: Services, _ingest: Ingest) -> tuple[Job, ...]:
         Job("remove figures that no longer hold", SWEEP_SECONDS, stored.sweep),
         Job("apply retention", 15, kept.apply),
         Job("remove what has expired", EXPIRE_SECONDS, kept.expire),
+        Job("count what stopped processes left", 10, ingest.recover),
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from holdfast.kernel.errors import Unavailable
 from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.model import Noted, Rejected
+from holdfast.telemetry.rules.versions import commit_number
 from holdfast.telemetry.store import events, spans
 from holdfast.telemetry.store.events import EventRows
 from holdfast.telemetry.store.spans import NO_SPANS, Block
@@ -52,7 +53,10 @@ Group = list[tuple[Batch, Future[list[Rejected]]]]
 
 
 class Committer:
-    """Owns the writing thread. `on_commit(sequence, [(workspace, noted)])` is called after each commit, in that thread."""
+    """Owns the writing thread. `on_commit(sequence, [(workspace, noted)])` is called after each commit, in that thread.
+
+    `number` gives the number of the next commit from that of the last (see `rules.versions`).
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Committer:
         min_free_bytes: int,
         on_commit: Callable[[int, list[tuple[str, list[Noted]]]], None],
         first_sequence: int,
+        number: Callable[[int], int] | None = None,
     ) -> None:
         self._columns = columns
         self._folder = folder
@@ -69,6 +74,7 @@ class Committer:
         self._min_free_bytes = min_free_bytes
         self._on_commit = on_commit
         self._sequence = first_sequence
+        self._number = number or (lambda previous: commit_number(previous, time.time_ns(), None))
         self._waiting: Group = []
         self._reserved = 0
         self._coming = 0
@@ -156,7 +162,7 @@ class Committer:
         """A commit number of one's own, higher than all before. Only while paused."""
         if not self._paused:
             raise RuntimeError("a commit number is claimed while the committer is paused")
-        self._sequence = max(self._sequence + 1, time.time_ns())
+        self._sequence = self._number(self._sequence)
         return self._sequence
 
     def stop(self) -> None:
@@ -191,13 +197,25 @@ class Committer:
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
-            self._sequence = max(self._sequence + 1, time.time_ns())
-            self._commit_spans([one for one in group if one[0].block.rows], self._sequence)
-            self._commit_events([one for one in group if not one[0].block.rows], self._sequence)
+            events_only = [one for one in group if not one[0].block.rows]
+            if events_only:
+                self._sequence = self._number(self._sequence)
+                self._commit_events(events_only, self._sequence)
+            self._commit_spans([one for one in group if one[0].block.rows])
 
-    def _commit_spans(self, group: Group, sequence: int) -> None:
+    def _commit_spans(self, group: Group) -> None:
+        """Each request has a number of its own: of two that bring one span differently, the later one holds."""
+        if not group:
+            return
+        numbers: list[int] = []
+        for batch, _ in group:
+            self._sequence = self._number(self._sequence)
+            for _, seen in batch.noted:
+                seen.sequence = self._sequence
+            numbers.append(self._sequence)
+        sequence = self._sequence
         try:
-            spans.insert(self._columns, [batch.block for batch, _ in group], sequence)
+            spans.insert(self._columns, [batch.block for batch, _ in group], numbers)
         except Exception as error:  # noqa: BLE001 - the edge of ingest: every sender gets its answer
             _fail(group, error)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
@@ -43,7 +44,7 @@ class Seen:
 
 
 class Configurations:
-    """Names the configuration of calls. Called by the thread that counts alone, in the order in which calls come."""
+    """Names the configuration of calls, in the order in which they come. Threads may share it."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -52,11 +53,16 @@ class Configurations:
         self._waiting: list[tuple[str, Configuration]] = []
         self._folded: list[tuple[str, Family, Variation, list[tuple[str, str]]]] = []
         self._same: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._one = threading.Lock()
 
     def of(self, workspace: str, facts: Facts, *, failed: bool) -> str:
         """The configuration of a call; empty where it failed and its span says too little."""
         if failed and facts.instructions is None and not facts.parameters:
             return ""
+        with self._one:
+            return self._of(workspace, facts)
+
+    def _of(self, workspace: str, facts: Facts) -> str:
         if facts.instructions:
             facts.instructions = self._shared(facts.instructions)
         family = (facts.system or "", facts.route or facts.agent or "")
@@ -76,6 +82,10 @@ class Configurations:
 
     def keep(self) -> None:
         """Writes what is new to the control store; where that cannot be done now it is done the next time."""
+        with self._one:
+            self._keep()
+
+    def _keep(self) -> None:
         if not self._waiting and not self._folded:
             return
         try:
@@ -124,7 +134,7 @@ class Configurations:
         key = (workspace, family)
         seen = self._families.get(key)
         if seen is None:
-            self.keep()
+            self._keep()
             with self._database.reading() as tx:
                 seen = Seen(store.variation(tx, workspace, family))
             self._families[key] = seen

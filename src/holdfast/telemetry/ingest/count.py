@@ -11,7 +11,8 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,10 +20,13 @@ from holdfast.kernel.errors import HoldfastError, Unavailable
 from holdfast.pricing.model import Charge
 from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.conventions.reading import read_facts
+from holdfast.telemetry.ingest import shared
 from holdfast.telemetry.ingest.configurations import Configurations
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prepare import observation
 from holdfast.telemetry.ingest.seen import SeenTraces
+from holdfast.telemetry.ingest.shared import MOST_TURNS, SIZE, Key, View
+from holdfast.telemetry.ingest.writers import Writer
 from holdfast.telemetry.model import Call, Facts, Kind, Noted, Observation
 from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.rules.merge import Group, resolve
@@ -50,25 +54,48 @@ Commit = tuple[int, list[Stored]]
 
 @dataclass(slots=True)
 class Trace:
-    """What is known of one trace: its spans' facts, and the calls that were made of them (id → start)."""
+    """What is known of one trace: its spans' facts, and the calls that were made of them (id → start).
+
+    With several writers, `view` is what the store held of it when it was last looked up.
+    """
 
     observations: dict[str, Observation] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
+    view: View | None = None
     used: float = 0.0
+
+    def holds(self, view: View) -> bool:
+        """Whether what is known is just what the store holds."""
+        known = self.observations
+        return len(known) == len(view.commits) and all(
+            (one := known.get(span_id)) is not None and one.sequence == commit
+            for span_id, commit in view.commits.items()
+        )
 
 
 class Counter:
-    """Owns the counting thread. `note` is called by the committer, `wait` by readers who want what was acknowledged."""
+    """Owns the counting thread. `note` is called by the committer, `wait` by readers who want what was acknowledged.
+
+    `writer` is this process among several that write to the store; None where it is the only one.
+    """
 
     def __init__(
-        self, columns: Columns, policies: Policies, price: Price, configurations: Configurations
+        self,
+        columns: Columns,
+        policies: Policies,
+        price: Price,
+        configurations: Configurations,
+        writer: Writer | None = None,
     ) -> None:
-        self._columns = columns
+        self.columns = columns
         self._policies = policies
         self._price = price
         self._configurations = configurations
+        self._writer = writer
+        self._apart = threading.Lock()
         self._traces: OrderedDict[tuple[str, str], Trace] = OrderedDict()
         self._seen = SeenTraces()
+        self._older = shared.Older(columns)
         self._queue: list[Commit] = []
         self._waiting_rows = 0
         self._noted = 0
@@ -80,7 +107,8 @@ class Counter:
         self._before_ns = (
             0  # spans that began earlier may belong to traces that are stored but not in the filter
         )
-        self._recover()
+        if writer is None:
+            self._recover()
         self._thread = threading.Thread(target=self._run, name="ingest-count", daemon=True)
         self._thread.start()
 
@@ -164,7 +192,7 @@ class Counter:
         now = time.monotonic()
         touched: dict[tuple[str, str], Trace] = {}
         unknown: list[tuple[str, str]] = []
-        for commit, stored in taken:
+        for _, stored in taken:
             for workspace, noted in stored:
                 for trace_id, seen in noted:
                     key = (workspace, trace_id)
@@ -173,18 +201,93 @@ class Counter:
                         trace = self._traces.get(key)
                         if trace is None:
                             trace = Trace()
-                            if self._seen.add(trace_id) or seen.start_ns < self._before_ns:
+                            if self._writer is None and (
+                                self._seen.add(trace_id) or seen.start_ns < self._before_ns
+                            ):
                                 unknown.append(key)
                         touched[key] = trace
-                    seen.sequence = commit
                     trace.observations[seen.span_id] = seen
-        self._read_back(unknown, touched)
-        self._store(touched, sequence)
+        if self._writer is None:
+            self._read_back(unknown, touched)
+            self._store(touched, sequence)
+        else:
+            self._count_shared(touched, self._writer.number)
         for key, trace in touched.items():
             trace.used = now
             self._traces[key] = trace
             self._traces.move_to_end(key)
         self._forget()
+
+    def recount(self, keys: Sequence[Key]) -> int:
+        """Counts some traces again from what the store holds, with several writers; returns how many. Any thread."""
+        number = self._writer.number if self._writer else 0
+        with self._apart:
+            for start in range(0, len(keys), SIZE):
+                self._count_shared({key: Trace() for key in keys[start : start + SIZE]}, number)
+        return len(keys)
+
+    @contextmanager
+    def none_apart(self) -> Iterator[None]:
+        """No `recount` is under way while the block lasts."""
+        with self._apart:
+            yield
+
+    @property
+    def counted(self) -> int:
+        """The last commit that is counted; 0 before the first."""
+        return self._counted
+
+    @property
+    def all_counted(self) -> bool:
+        """Whether nothing waits to be counted."""
+        return self._counted >= self._noted
+
+    def _count_shared(self, touched: dict[Key, Trace], writer: int) -> None:
+        """Counts traces of which other processes may store spans and calls at the same time (see `ingest.shared`)."""
+        self._older.keep_up(time.time_ns())
+        turn = dict(touched)
+        before: dict[Key, View] = {}
+        for _ in range(MOST_TURNS):
+            seen = self._look(turn, writer)
+            turn = {key: turn[key] for key, view in seen.items() if view != before.get(key)}
+            self._store(turn, 0)
+            before = {key: trace.view for key, trace in turn.items() if trace.view}
+            verdict = shared.look_back(self.columns, before, {key: turn[key].made for key in before})
+            received_ms = time.time_ns() // 1_000_000
+            self._insert(
+                [
+                    self._row(
+                        key[0], _gone(key[1], call, start, before[key].version), received_ms, deleted=True
+                    )
+                    for key, gone in verdict.superseded.items()
+                    for call, start in gone
+                ]
+            )
+            turn = {key: turn[key] for key in verdict.again}
+            if not turn:
+                return
+        log.warning("%d traces are counted by another process meanwhile", len(turn))
+
+    def _look(self, turn: dict[Key, Trace], writer: int) -> dict[Key, View]:
+        """Makes what is known of some traces what the store holds of them; those of which it holds nothing are left out."""
+        since = self._older.since  # first: another thread may bring it forward
+        recent: list[Key] = []
+        older: list[Key] = []
+        for key, trace in turn.items():
+            start = min((one.start_ns for one in trace.observations.values()), default=0)
+            (older if self._older.may_have(key[1], start) or not start else recent).append(key)
+        seen = shared.views(self.columns, older, writer)
+        seen |= shared.views(self.columns, recent, writer, since)
+        old = [key for key, view in seen.items() if not turn[key].holds(view)]
+        for key in old:
+            turn[key].observations = {}
+        self._read_spans(old, turn)
+        for key in old:  # what was read later may be more
+            read = {span_id: one.sequence for span_id, one in turn[key].observations.items()}
+            seen[key] = seen[key]._replace(commits={**seen[key].commits, **read})
+        for key, view in seen.items():
+            turn[key].view = view
+        return seen
 
     def _read_back(self, unknown: list[tuple[str, str]], touched: dict[tuple[str, str], Trace]) -> None:
         by_workspace: dict[str, list[str]] = {}
@@ -193,7 +296,15 @@ class Counter:
         for workspace, trace_ids in by_workspace.items():
             for start in range(0, len(trace_ids), 2000):
                 some = trace_ids[start : start + 2000]
-                for stored in spans.of_traces(self._columns, workspace, some):
+                self._read_spans([(workspace, trace_id) for trace_id in some], touched)
+                for trace_id, made in counted.known(self.columns, workspace, some).items():
+                    touched[(workspace, trace_id)].made = made
+
+    def _read_spans(self, keys: Sequence[Key], touched: dict[Key, Trace]) -> None:
+        """Adds what the store holds of some traces to what is known of them."""
+        for workspace, trace_ids in shared.by_workspace(keys).items():
+            for start in range(0, len(trace_ids), SIZE):
+                for stored in spans.of_traces(self.columns, workspace, trace_ids[start : start + SIZE]):
                     trace = touched[(workspace, stored.span.trace_id)]
                     try:
                         facts = read_facts(stored.span, self._policies.overrides)
@@ -206,28 +317,33 @@ class Counter:
                     held = trace.observations.get(stored.span.span_id)
                     if held is None or held.sequence < found.sequence:
                         trace.observations[stored.span.span_id] = found
-                for trace_id, made in counted.known(self._columns, workspace, some).items():
-                    touched[(workspace, trace_id)].made = made
 
     def _store(self, touched: dict[tuple[str, str], Trace], sequence: int) -> None:
         rows: list[CallRow] = []
         made: list[tuple[Trace, dict[str, int]]] = []
         received_ms = time.time_ns() // 1_000_000
         for (workspace, trace_id), trace in touched.items():
+            number = sequence if trace.view is None else trace.view.version
             try:
                 groups = resolve(list(trace.observations.values()), {})
-                found = [self._call(workspace, trace_id, group, sequence) for group in groups]
+                found = [self._call(workspace, trace_id, group, number) for group in groups]
             except HoldfastError:
                 raise
             except Exception:  # one strange trace does not stop the counting of the others
                 log.exception("trace %s of %s cannot be counted; its spans are stored", trace_id, workspace)
+                trace.view = None
                 continue
             if not found and not trace.made:
+                if trace.view is not None and (span := trace.observations.get(trace.view.replaced)):
+                    gone = _gone(
+                        trace_id, span.span_id, span.start_ns, number
+                    )  # tells others that more was seen
+                    rows.append(self._row(workspace, gone, received_ms, deleted=True))
                 continue
             starts = {call.id: call.start_ns for call in found}
             rows.extend(self._row(workspace, call, received_ms) for call in found)
             rows.extend(
-                self._row(workspace, _gone(trace_id, call_id, start_ns, sequence), received_ms, deleted=True)
+                self._row(workspace, _gone(trace_id, call_id, start_ns, number), received_ms, deleted=True)
                 for call_id, start_ns in trace.made.items()
                 if starts.get(call_id) != start_ns
             )
@@ -240,7 +356,7 @@ class Counter:
     def _insert(self, rows: list[CallRow]) -> None:
         """Stores calls; one with a value that its column cannot hold is found by halving and stored without detail."""
         try:
-            counted.insert(self._columns, rows)
+            counted.insert(self.columns, rows)
         except UNFIT as error:
             if len(rows) > 1:
                 half = len(rows) // 2
@@ -250,7 +366,7 @@ class Counter:
             call = rows[0].call
             log.warning("call %s of trace %s is counted without detail: %s", call.id, call.trace_id, error)
             facts = Facts(call.facts.kind, call.facts.convention, quality=(*call.facts.quality, "call.unfit"))
-            counted.insert(self._columns, [rows[0]._replace(call=call._replace(facts=facts, charge=None))])
+            counted.insert(self.columns, [rows[0]._replace(call=call._replace(facts=facts, charge=None))])
 
     def _call(self, workspace: str, trace_id: str, group: Group, sequence: int) -> Call:
         return Call(
@@ -288,11 +404,11 @@ class Counter:
     def _recover(self) -> None:
         """Resolves again whatever a crash may have left uncounted, and learns which traces are known."""
         since = datetime.now(UTC) - LOOK_BACK
-        self._seen.add_all(spans.trace_probes(self._columns, since))
-        if spans.any_received_before(self._columns, since):
+        self._seen.add_all(spans.trace_probes(self.columns, since))
+        if spans.any_received_before(self.columns, since):
             self._before_ns = spans.nanoseconds(since)
-        sequence = spans.last_sequence(self._columns)
-        uncounted = spans.traces_since(self._columns, counted.version_before_last(self._columns))
+        sequence = spans.last_sequence(self.columns)
+        uncounted = spans.traces_since(self.columns, counted.version_before_last(self.columns))
         for start in range(0, len(uncounted), 2000):
             some = uncounted[start : start + 2000]
             touched = {key: Trace() for key in some}

@@ -30,6 +30,14 @@ class SeenTraces:
                 bits[byte] |= bit
         return seen
 
+    def __contains__(self, trace_id: str) -> bool:
+        """True where an id may have been noted before; it is not noted."""
+        bits, number = self._bits, int(trace_id, 16)
+        return all(
+            bits[(probe := (number >> shift) & 0x7FFFFFF) >> 3] & 1 << (probe & 7)
+            for shift in (0, 32, 64, 96)
+        )
+
     def add_all(self, probes: Sequence[np.ndarray[Any, np.dtype[np.uint32]]]) -> None:
         """Notes many ids at once, given as their four probes (see `spans.trace_probes`)."""
         bits = np.frombuffer(self._bits, dtype=np.uint8)

@@ -14,7 +14,7 @@ from holdfast.storage import native
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Call
 from holdfast.telemetry.store.calls import DIMENSIONS, FACTS, FINAL, USAGE
-from holdfast.telemetry.store.spans import milliseconds
+from holdfast.telemetry.store.spans import LOOKED_UP, milliseconds
 
 _TEXTS = (*DIMENSIONS, *FACTS)
 """Columns named as the facts that they hold; unknown is empty text."""
@@ -154,6 +154,47 @@ def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[st
     found: dict[str, dict[str, int]] = {}
     for trace_id, call_id, start_ns in columns.rows(workspace, query):
         found.setdefault(trace_id, {})[call_id] = start_ns
+    return found
+
+
+class Standing(NamedTuple):
+    """A call as it stands: the latest row of its key. `live`: it is not taken away."""
+
+    id: str
+    start_ns: int
+    version: int
+    live: bool
+
+
+def standing(
+    columns: Columns, workspace: str, trace_ids: Sequence[str], within_ns: tuple[int, int]
+) -> dict[str, list[Standing]]:
+    """Per trace, the calls that begin between two instants, those taken away included."""
+    found: dict[str, list[Standing]] = {}
+    for start in range(0, len(trace_ids), LOOKED_UP):
+        query = Select(
+            "calls",
+            [
+                "trace_id",
+                "id",
+                "toUnixTimestamp64Nano(started_at) AS start_ns",
+                "max(version) AS newest",
+                "argMax(is_deleted, version) = 0",
+            ],
+            [
+                "trace_id IN {traces:Array(String)}",
+                "started_at >= fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')",
+                "started_at <= fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')",
+            ],
+            {
+                "traces": list(trace_ids[start : start + LOOKED_UP]),
+                "first_ns": max(within_ns[0], 0),
+                "last_ns": min(within_ns[1], 2**63 - 1),
+            },
+            group_by=["trace_id", "id", "start_ns"],
+        )
+        for trace_id, *values in columns.rows(workspace, query):
+            found.setdefault(trace_id, []).append(Standing(values[0], values[1], values[2], bool(values[3])))
     return found
 
 

@@ -121,14 +121,15 @@ def rewrite(
         settings = {"do_not_merge_across_partitions_select_final": 1}
         query = Select(told.table, read, where, params, final=True, settings=settings)
         rows = [change(dict(zip(names, row, strict=True))) for row in columns.rows(workspace, query)]
+        number = max([sequence, *(row[told.version] + 1 for row in rows)])
         for row in rows:
-            row[told.version] = sequence
+            row[told.version] = number
         columns.insert(told.table, names, [[row[name] for row in rows] for name in names])
         columns.change(
             workspace,
             f"ALTER TABLE {told.table} DELETE WHERE workspace = {{workspace:String}} AND {where[0]}"
             f" AND {told.version} < {{sequence:UInt64}}",
-            {**params, "sequence": sequence},
+            {**params, "sequence": number},
         )
         done += len(rows)
     return done

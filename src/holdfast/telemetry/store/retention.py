@@ -117,17 +117,19 @@ def align(
 def note_held(columns: Columns, workspace: str, hold: Hold) -> None:
     """Notes which traces a hold on a user covers: every trace, and every session, in which the user appears."""
     params = {"user": hold.user, "hold": hold.id, "workspace": workspace}
-    mine = " UNION DISTINCT ".join(
-        f"SELECT {{column}} FROM {table} WHERE workspace = {{workspace:String}} AND user = {{user:String}}"
-        for table in ("spans", "calls")
+    traces, sessions = (
+        " OR ".join(
+            f"{column} IN (SELECT {column} FROM {table} WHERE workspace = {{workspace:String}}"
+            " AND user = {user:String})"
+            for table in ("spans", "calls")
+        )
+        for column in ("trace_id", "session")
     )
-    traces = mine.replace("{column}", "trace_id")
-    sessions = mine.replace("{column}", "session")
     columns.fill(
         workspace,
         "INSERT INTO held_traces (workspace, hold, trace_id) SELECT DISTINCT {workspace:String}, {hold:String},"
         " trace_id FROM (SELECT trace_id FROM spans WHERE workspace = {workspace:String}"
-        f" AND (trace_id IN ({traces}) OR (session != '' AND session IN ({sessions})))"
+        f" AND ({traces} OR (session != '' AND ({sessions})))"
         " UNION DISTINCT SELECT trace_id FROM log_records WHERE workspace = {workspace:String}"
         " AND user = {user:String} AND trace_id != '')"
         " WHERE trace_id NOT IN (SELECT trace_id FROM held_traces WHERE workspace = {workspace:String}"

@@ -13,6 +13,7 @@ import numpy as np
 from holdfast.storage import native
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Facts, Span, SpanEvent, TimeRange
+from holdfast.telemetry.rules.versions import WRITERS
 
 _LONG, _INSTANT = native.numbers("q"), native.numbers("I")
 COLUMNS = (
@@ -51,6 +52,8 @@ NAMES = (*(column.name for column in COLUMNS), _SEQUENCE.name)
 VALUES = {column.name: place for place, column in enumerate(COLUMNS[1:])}
 """Column → its place in the values of a SpanRow."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LOOKED_UP = 2000
+"""Traces that one query asks for."""
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}
 
 
@@ -112,11 +115,11 @@ def block(rows: Sequence[SpanRow]) -> Block:
     return Block(len(rows), native.body(COLUMNS, data))
 
 
-def insert(columns: Columns, blocks: Sequence[Block], sequence: int) -> None:
-    """Stores spans durably as one commit."""
+def insert(columns: Columns, blocks: Sequence[Block], sequences: Sequence[int]) -> None:
+    """Stores spans durably as one commit, in which each block has a number."""
     sent = [
         native.block(len(NAMES), one.rows, one.body + native.column(_SEQUENCE, [sequence] * one.rows))
-        for one in blocks
+        for one, sequence in zip(blocks, sequences, strict=True)
         if one.rows
     ]
     if sent:
@@ -273,16 +276,93 @@ def traces_since(columns: Columns, sequence: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def trace_probes(columns: Columns, since: datetime) -> list[np.ndarray[Any, np.dtype[np.uint32]]]:
-    """Of every trace that got a span since an instant, the four 27-bit slices of its id at bits 0, 32, 64 and 96."""
+Probes = list[np.ndarray[Any, np.dtype[np.uint32]]]
+"""The four 27-bit slices of trace ids at bits 0, 32, 64 and 96."""
+
+
+def _probes(columns: Columns, where: str, params: dict[str, Any]) -> Probes:
     slices = ", ".join(
         f"toUInt32(bitAnd(bitShiftRight(id, {shift}), 0x7FFFFFF))" for shift in (0, 32, 64, 96)
     )
     return columns.arrays(
         f"SELECT {slices} FROM (SELECT DISTINCT reinterpretAsUInt128(reverse(unhex(trace_id))) AS id FROM spans"
-        " WHERE received_at >= {since:DateTime64(3, 'UTC')})",
-        {"since": since.astimezone(UTC)},
+        f" WHERE {where})",
+        params,
     )
+
+
+def trace_probes(columns: Columns, since: datetime) -> Probes:
+    """Of every trace that got a span since an instant."""
+    where = "received_at >= {since:DateTime64(3, 'UTC')}"
+    return _probes(columns, where, {"since": since.astimezone(UTC)})
+
+
+def trace_probes_between(columns: Columns, first: int, end: int) -> Probes:
+    """Of every trace that got a span in commits from `first` to before `end`."""
+    where = "sequence >= {first:UInt64} AND sequence < {end:UInt64}"
+    return _probes(columns, where, {"first": first, "end": end})
+
+
+class Present(NamedTuple):
+    """What the store has of a trace: the latest commit by span id, the first and last start of any row, whether every
+    row is of one writer, and a span (or "") of which there is more than one row."""
+
+    commits: dict[str, int]
+    first_ns: int
+    last_ns: int
+    own: bool
+    replaced: str
+
+
+def present(
+    columns: Columns, workspace: str, trace_ids: Sequence[str], writer: int, since: int = 0
+) -> dict[str, Present]:
+    """What the store has of some traces, as one look at each shard sees it; traces without spans are left out.
+
+    `since` leaves out earlier commits: old parts of the table are then not read at all.
+    """
+    found: dict[str, Present] = {}
+    for start in range(0, len(trace_ids), LOOKED_UP):
+        query = Select(
+            "spans",
+            [
+                "trace_id",
+                "span_id",
+                "max(sequence)",
+                "toUnixTimestamp64Nano(min(started_at))",
+                "toUnixTimestamp64Nano(max(started_at))",
+                f"min(bitAnd(sequence, {WRITERS - 1}) = {{writer:UInt64}})",
+                "count()",
+            ],
+            ["trace_id IN {traces:Array(String)}", "sequence >= {since:UInt64}"],
+            {"traces": list(trace_ids[start : start + LOOKED_UP]), "writer": writer, "since": since},
+            group_by=["trace_id", "span_id"],
+        )
+        for trace_id, span_id, sequence, first_ns, last_ns, own, rows in columns.rows(workspace, query):
+            held = found.get(trace_id)
+            if held is None:
+                found[trace_id] = Present(
+                    {span_id: sequence}, first_ns, last_ns, bool(own), span_id if rows > 1 else ""
+                )
+                continue
+            held.commits[span_id] = sequence
+            found[trace_id] = held._replace(
+                first_ns=min(held.first_ns, first_ns),
+                last_ns=max(held.last_ns, last_ns),
+                own=held.own and bool(own),
+                replaced=span_id if rows > 1 else held.replaced,
+            )
+    return found
+
+
+def traces_of_writer(columns: Columns, writer: int, after: int) -> list[tuple[str, str]]:
+    """(workspace, trace id) of all traces that got spans in one writer's commits after a commit."""
+    rows = columns.everywhere(
+        "SELECT DISTINCT workspace, trace_id FROM spans WHERE sequence > {after:UInt64}"
+        f" AND bitAnd(sequence, {WRITERS - 1}) = {{writer:UInt64}}",
+        {"after": after, "writer": writer},
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def any_received_before(columns: Columns, instant: datetime) -> bool:

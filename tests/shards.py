@@ -1,0 +1,98 @@
+"""Two real ClickHouse servers, each a shard of one cluster, on loopback: started once for a test run, killed at its end."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from running_core import NO_TLS, until
+from stand import free_port
+
+TOOL = Path(__file__).resolve().parent.parent.parent / "shared" / "tools" / "clickhouse-node"
+"""Starts one server: `--http PORT --tcp PORT --path FOLDER [--peer HOST:TCP …]`."""
+SECONDS = 3600
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+@dataclass
+class Shard:
+    """One server; its data stays in `path`, so that it can be killed and started again."""
+
+    path: Path
+    http: int = field(default_factory=free_port)
+    tcp: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, peers: list[str]) -> None:
+        """Starts it; `wait` until it answers."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        named = [word for peer in peers for word in ("--peer", peer)]
+        command = [
+            sys.executable, str(TOOL), "--http", str(self.http), "--tcp", str(self.tcp), "--path", str(self.path),
+            "--seconds", str(SECONDS), *named,
+        ]  # fmt: skip
+        with (self.path / "node.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_parent
+            )
+
+    def wait(self) -> None:
+        """Waits until it answers."""
+        import httpx2
+
+        def answers() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, (self.path / "node.log").read_text()[-2000:]
+            try:
+                return httpx2.get(f"http://127.0.0.1:{self.http}/ping", timeout=2, verify=NO_TLS).is_success
+            except httpx2.TransportError:
+                return False
+
+        until(answers, 100, "a ClickHouse server")
+
+    def kill(self) -> None:
+        """`kill -9` of the server and what started it."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(timeout=30)
+
+
+@dataclass
+class Shards:
+    """A cluster named `holdfast`, one replica a shard; one server alone is no cluster."""
+
+    shards: list[Shard]
+
+    @property
+    def peers(self) -> list[str]:
+        return [f"127.0.0.1:{one.tcp}" for one in self.shards] if len(self.shards) > 1 else []
+
+    def start(self) -> None:
+        """Starts all, and waits for them."""
+        for one in self.shards:
+            one.start(self.peers)
+        for one in self.shards:
+            one.wait()
+
+    def url(self, database: str) -> str:
+        """The address of a database on all shards; with one server, a plain one."""
+        hosts = ",".join(f"127.0.0.1:{one.http}" for one in self.shards)
+        return f"clickhouse://{hosts}/{database}" + ("?cluster=holdfast" if self.peers else "")
+
+    def restart(self, number: int) -> None:
+        """Starts a shard again after `kill`, and waits for it."""
+        self.shards[number].start(self.peers)
+        self.shards[number].wait()
+
+    def kill(self) -> None:
+        """Ends all."""
+        for one in self.shards:
+            one.kill()
