@@ -23,6 +23,7 @@ from holdfast.platform.access import wiring as access_wiring
 from holdfast.platform.access.guard import LOCAL
 from holdfast.platform.audit import wiring as audit_wiring
 from holdfast.platform.frame import Frame
+from holdfast.platform.notify import wiring as notify_wiring
 from holdfast.platform.services import Job, Services
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import wiring as tenancy_wiring
@@ -93,7 +94,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Core:
         Job("sign checkpoints", 3, audit_job.sign_once),
         Job("stream the audit log", 2, audit_job.deliver_once),
     )
-    jobs = (*audit, *telemetry_wiring.jobs(services, ingest))
+    jobs = (*audit, *notify_wiring.jobs(services), *telemetry_wiring.jobs(services, ingest))
     return Core(services, ingest, keys, app, jobs)
 
 
@@ -110,7 +111,11 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
     api.state.services = services
     api.state.ingest = ingest
     assets = Assets()
-    templates = {"telemetry": telemetry_wiring.TEMPLATES, "access": access_wiring.TEMPLATES}
+    templates = {
+        "telemetry": telemetry_wiring.TEMPLATES,
+        "access": access_wiring.TEMPLATES,
+        "notify": notify_wiring.TEMPLATES,
+    }
     frame = Frame(Renderer(templates, assets, services.clock))
     api.state.frame = frame
     api.mount(assets.mount, assets)
@@ -129,6 +134,7 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
     api.include_router(local.router)
     access_wiring.install(api, frame, services)
     tenancy_wiring.install(api)
+    notify_wiring.install(api, frame, services)
     pricing_wiring.install(api, frame)
     telemetry_wiring.install(api, frame, services)
     return api

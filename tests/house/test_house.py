@@ -29,6 +29,7 @@ ROOMS = (
     "holdfast.text",
     "holdfast.platform.access",
     "holdfast.platform.audit",
+    "holdfast.platform.notify",
     "holdfast.platform.secrets",
     "holdfast.platform.tenancy",
 )
