@@ -10,8 +10,8 @@ from holdfast.kernel.time import iso
 from holdfast.platform.notify.model import Message, MessageKind, Parcel, Sent, Severity
 from holdfast.platform.notify.senders.posting import Poster
 
-MOST_TEXT = 4000
-"""Characters of one text; a whole message may have 28 KB."""
+MOST_TEXT = 2000
+"""Characters of one text, so that the whole stays under the 28 KB that Teams takes."""
 _TONES = {Severity.CRITICAL: "attention", Severity.WARNING: "warning", Severity.INFO: "accent"}
 _MARKS = re.compile(r"([\\*_\[\]()`~>#])")
 
@@ -36,7 +36,7 @@ def escaped(text: str) -> str:
 def payload(message: Message) -> dict[str, Any]:
     """The envelope of one card: title, summary, facts, a button."""
     tone = "good" if message.kind is MessageKind.RESOLVED else _TONES[message.severity]
-    facts = [{"title": label[:200], "value": escaped(value[:800])} for label, value in message.facts[:30]]
+    facts = [{"title": label[:200], "value": escaped(value[:300])} for label, value in message.facts[:20]]
     body: list[dict[str, Any]] = [
         _text(message.title, size="Large", weight="Bolder", color=tone),
         _text(message.summary),
