@@ -28,6 +28,7 @@ from holdfast.platform.services import Job, Services
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import wiring as tenancy_wiring
 from holdfast.pricing import wiring as pricing_wiring
+from holdfast.signals import wiring as signals_wiring
 from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
@@ -94,7 +95,12 @@ def build(settings: Settings, clock: Clock = utc_now) -> Core:
         Job("sign checkpoints", 3, audit_job.sign_once),
         Job("stream the audit log", 2, audit_job.deliver_once),
     )
-    jobs = (*audit, *notify_wiring.jobs(services), *telemetry_wiring.jobs(services, ingest))
+    rooms = (
+        *notify_wiring.jobs(services),
+        *telemetry_wiring.jobs(services, ingest),
+        *signals_wiring.jobs(services),
+    )
+    jobs = (*audit, *rooms)
     return Core(services, ingest, keys, app, jobs)
 
 
@@ -115,6 +121,7 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
         "telemetry": telemetry_wiring.TEMPLATES,
         "access": access_wiring.TEMPLATES,
         "notify": notify_wiring.TEMPLATES,
+        "signals": signals_wiring.TEMPLATES,
     }
     frame = Frame(Renderer(templates, assets, services.clock))
     api.state.frame = frame
@@ -137,6 +144,7 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
     notify_wiring.install(api, frame, services)
     pricing_wiring.install(api, frame)
     telemetry_wiring.install(api, frame, services)
+    signals_wiring.install(api, frame, services)
     return api
 
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "holdfast"
 
 ROOMS = (
+    "holdfast.signals",
     "holdfast.telemetry",
     "holdfast.pricing",
     "holdfast.text",
