@@ -115,8 +115,8 @@ def test_a_letter_taken_for_some_is_tried_for_the_rest() -> None:
         (ChannelKind.WEBHOOK, ChannelConfig(url="ftp://x.test"), None, "url"),
         (ChannelKind.WEBHOOK, ChannelConfig(url="https://u:p@x.test/"), None, "url"),
         (ChannelKind.WEBHOOK, ChannelConfig(url="https://x.test/"), "whsec_short", "secret"),
-        (ChannelKind.SLACK, ChannelConfig(), "", "address"),
-        (ChannelKind.TEAMS, ChannelConfig(), "https://[::1", "address"),
+        (ChannelKind.SLACK, ChannelConfig(), "", "secret"),
+        (ChannelKind.TEAMS, ChannelConfig(), "https://[::1", "secret"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(

@@ -138,6 +138,8 @@ def _page(
         told = reads.deliveries(by.ctx, tx, limit=25)
     form = None
     if kind is not None:
+        if error is not None and error.where == "url" and reads.needs_secret(kind):
+            error.where = "secret"  # there the URL is the secret
         form = {
             "title": f"{'Change' if edited else 'Add'}: {KINDS[kind][0]}",
             "action": f"{base}/{edited.id}" if edited else base,

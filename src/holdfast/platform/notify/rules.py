@@ -60,7 +60,7 @@ def check_config(kind: ChannelKind, config: ChannelConfig, secret: str | None) -
         return ChannelConfig(url=url)
     if secret is None:
         return ChannelConfig(shown_host=config.shown_host)
-    return ChannelConfig(shown_host=_check_address(secret.strip(), "address", ("https", "http")))
+    return ChannelConfig(shown_host=_check_address(secret.strip(), "secret", ("https", "http")))
 
 
 def _check_email(config: ChannelConfig) -> ChannelConfig:

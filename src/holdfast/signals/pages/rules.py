@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from holdfast.kernel.errors import HoldfastError, Invalid, NotFound
+from holdfast.kernel.errors import HoldfastError, Invalid
 from holdfast.platform.access.guard import form_caller, page_caller, services
 from holdfast.platform.access.model import Caller
 from holdfast.platform.access.model import Scope as Permission
@@ -29,6 +29,7 @@ Admin = Annotated[Caller, Depends(page_caller(Permission.ADMIN, everywhere=True)
 AdminForm = Annotated[Caller, Depends(form_caller(Permission.ADMIN, everywhere=True))]
 Text = Annotated[str, Form(max_length=500)]
 Given = dict[str, str]
+Kind = Literal["spend", "error_rate", "p95", "no_data"]
 
 KINDS = {
     RuleKind.SPEND: ("Spend", "coin", "A soft budget for a day, week or month; told at shares of it."),
@@ -82,9 +83,9 @@ def _kinds(base: str) -> list[dict[str, str]]:
 
 
 @router.get("/new/{kind}")
-def new_rule_page(request: Request, by: Admin, kind: str) -> Response:
+def new_rule_page(request: Request, by: Admin, kind: Kind) -> Response:
     """The form of a new rule."""
-    return _form(request, by, _kind(kind), "", {}, None, None)
+    return _form(request, by, RuleKind(kind), "", {}, None, None)
 
 
 @router.get("/{rule}")
@@ -103,12 +104,6 @@ def rule_page(request: Request, by: Admin, rule: str) -> Response:
     return _form(request, by, watched.rule.kind, rule, _as_form(watched.rule), None, reading)
 
 
-def _kind(text: str) -> RuleKind:
-    if text not in set(RuleKind):
-        raise NotFound("there is no such kind of rule")
-    return RuleKind(text)
-
-
 def _as_form(rule: Rule) -> Given:
     return {
         "name": rule.name,
@@ -118,7 +113,7 @@ def _as_form(rule: Rule) -> Given:
         "tenant": rule.scope.tenant,
         "model": rule.scope.model,
         "severity": rule.severity.value,
-        "channel": "" if rule.channels is None else ",".join(rule.channels),
+        "channel": "all" if rule.channels is None else ",".join(rule.channels) or "none",
         "enabled": "yes" if rule.enabled else "no",
         "window_minutes": str(int(rule.window / timedelta(minutes=1))),
         "min_calls": str(rule.min_calls),
@@ -165,8 +160,8 @@ def _form(
     with services(request).database.reading() as tx:
         ways = channels.channels(by.ctx, tx)
         watched = reads.watched(by, tx)
-    chosen = given.get("channel", "")
-    to = [("", "every channel"), ("none", "nobody: only this page"), *((one.id, one.name) for one in ways)]
+    chosen = given.get("channel") or "all"
+    to = [("all", "every channel"), ("none", "nobody: only this page"), *((one.id, one.name) for one in ways)]
     if "," in chosen:
         to.append((chosen, "the channels chosen by the API"))
     severities = [(one.value, one.value) for one in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)]
@@ -217,7 +212,7 @@ def _form(
         rules_base=base,
         parts=list(zip(("When", "For which calls", "What then"), shown, strict=True)),
         reading=reading,
-        status=TONES[reading.state.value] if reading else None,
+        sign=TONES[reading.state.value] if reading else None,
         zone=by.workspace.zone,
     )
     if error is not None:
@@ -258,7 +253,7 @@ def _rule(by: Caller, kind: RuleKind, rule_id: str, given: Given) -> Rule:
         kind=kind,
         scope=Scope(*(given[name].strip() for name in ("system", "environment", "route", "tenant", "model"))),
         severity=Severity(given["severity"]),
-        channels=None if not chosen else listed,
+        channels=None if chosen in ("", "all") else listed,
         enabled=given["enabled"] != "no",
         created_at=by.ctx.now,
         created_by=by.ctx.actor.id,
@@ -282,7 +277,7 @@ def rule_form(
     tenant: Text = "",
     model: Text = "",
     severity: Text = "warning",
-    channel: Annotated[str, Form(max_length=5000)] = "",
+    channel: Annotated[str, Form(max_length=5000)] = "all",
     enabled: Text = "yes",
     window_minutes: Text = "5",
     min_calls: Text = "20",
@@ -301,9 +296,9 @@ Typed = Annotated[Given, Depends(rule_form)]
 
 
 @router.post("/new/{kind}")
-def add_rule(request: Request, by: AdminForm, kind: str, given: Typed) -> Response:
+def add_rule(request: Request, by: AdminForm, kind: Kind, given: Typed) -> Response:
     """Takes the form of a new rule."""
-    chosen = _kind(kind)
+    chosen = RuleKind(kind)
     try:
         with services(request).database.transaction() as tx:
             actions.add_rule(by.ctx, tx, _rule(by, chosen, "", given))
@@ -316,12 +311,12 @@ def add_rule(request: Request, by: AdminForm, kind: str, given: Typed) -> Respon
 def preview_rule(
     request: Request,
     by: AdminForm,
-    kind: str,
+    kind: Kind,
     given: Typed,
     rule_id: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
     """What the form's rule would read now; nothing is kept."""
-    chosen = _kind(kind)
+    chosen = RuleKind(kind)
     try:
         rule = _rule(by, chosen, rule_id, given | {"name": given["name"] or "preview"})
         reading = reads.preview(

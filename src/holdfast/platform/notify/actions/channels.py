@@ -23,6 +23,7 @@ def check_target(settings: Settings, kind: ChannelKind, config: ChannelConfig, s
 
     Raises Invalid, or Unavailable where the name does not resolve.
     """
+    rules.check_config(kind, config, secret)
     if kind is ChannelKind.EMAIL:
         outbound.judged_address(settings, config.host.strip(), config.port)
     elif kind is ChannelKind.WEBHOOK:
