@@ -243,7 +243,11 @@ NAMES = {"system", "environment", "what"}
 
 def unknown_parts(operation: Operation, query_values: set[str]) -> list[str]:
     """What of an operation nobody said how to fill."""
-    found = [f"path parameter {name}" for name in operation.path_names if name not in IDS | NAMES]
+    found = [
+        f"path parameter {name}"
+        for name, kind in operation.path_names.items()
+        if name not in IDS | NAMES and choices(kind) is None
+    ]
     for name, kind in operation.query.items():
         if name not in PLAIN_QUERY | query_values | {"name", "what"} and choices(kind) is None:
             found.append(f"query parameter {name}")

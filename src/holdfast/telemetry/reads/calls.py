@@ -17,8 +17,7 @@ from holdfast.storage.columns import Columns
 from holdfast.telemetry.reads.shapes import aware, call_json
 from holdfast.telemetry.store import calls as call_store
 from holdfast.telemetry.store import spans as span_store
-from holdfast.telemetry.store.calls import FILTERS, FLAGS, Summary
-from holdfast.telemetry.store.calls import CallFilter as CallFilter
+from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter, Summary
 
 FILTER_NAMES = (*FILTERS, *FLAGS, "model", "finish_reason", "quality")
 MOST_LISTED = 500
