@@ -6,7 +6,7 @@ import secrets as random
 from dataclasses import replace
 
 from holdfast.kernel.context import Context
-from holdfast.kernel.errors import Conflict, Invalid, NotFound
+from holdfast.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from holdfast.kernel.ids import new_id
 from holdfast.platform import outbound
 from holdfast.platform.audit import actions as audit
@@ -21,15 +21,18 @@ from holdfast.storage.sql import Transaction
 def check_target(settings: Settings, kind: ChannelKind, config: ChannelConfig, secret: str | None) -> None:
     """Judges where a channel leads before it is kept: resolves the name. Call it outside any transaction.
 
-    Raises Invalid, or Unavailable where the name does not resolve.
+    Raises Invalid, also where the name does not resolve.
     """
     rules.check_config(kind, config, secret)
-    if kind is ChannelKind.EMAIL:
-        outbound.judged_address(settings, config.host.strip(), config.port)
-    elif kind is ChannelKind.WEBHOOK:
-        outbound.check_url(settings, config.url.strip())
-    elif secret is not None:
-        outbound.check_url(settings, secret.strip())
+    try:
+        if kind is ChannelKind.EMAIL:
+            outbound.judged_address(settings, config.host.strip(), config.port)
+        elif kind is ChannelKind.WEBHOOK:
+            outbound.check_url(settings, config.url.strip())
+        elif secret is not None:
+            outbound.check_url(settings, secret.strip())
+    except Unavailable as error:
+        raise Invalid(error.detail, where="host" if kind is ChannelKind.EMAIL else "url") from error
 
 
 def add_channel(
