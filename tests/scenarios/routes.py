@@ -173,7 +173,7 @@ FREE: dict[str, Any] = {
     "from_at": "2026-01-01T00:00:00Z",
     "to_at": "2026-12-31T00:00:00Z",
     "kind": "no_data",
-    "enabled": True,
+    "enabled": False,
     "host": "127.0.0.1",
     "port": 587,
     "tls": "starttls",

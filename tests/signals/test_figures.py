@@ -25,7 +25,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 def preview(shop: Workspace, **rule: Any) -> dict[str, Any]:
     answer = shop.core.client.post(
-        "/api/v1/alert-rules/preview",
+        "/api/v1/alert-previews",
         json={"name": "a rule", "system": "shop", **rule},
         headers={"authorization": f"Bearer {shop.key}"},
     )

@@ -240,7 +240,7 @@ def add_rule(request: Request, by: Admin, body: NewRule) -> RuleOut:
     return RuleOut.of(Watched(made, Memory()))
 
 
-@router.post("/alert-rules/preview", responses=problems(401, 403, 404, 422, 503))
+@router.post("/alert-previews", responses=problems(401, 403, 404, 422, 503))
 def preview_rule(request: Request, by: Admin, body: NewRule) -> ReadingOut:
     """What such a rule would read now; nothing is kept."""
     rule = body.rule(by, body.kind)
