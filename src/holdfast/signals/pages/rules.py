@@ -96,7 +96,7 @@ def rule_page(request: Request, by: Admin, rule: str) -> Response:
         watched = reads.rule(by, tx, rule)
     reading = reads.preview(
         watched.rule,
-        replace(watched.memory, seen=watched.memory.seen),
+        watched.memory,
         request.app.state.figures,
         by.workspace.zone,
         by.ctx.now,
