@@ -25,10 +25,12 @@ from holdfast.platform.access.guard import LOCAL
 from holdfast.platform.audit import wiring as audit_wiring
 from holdfast.platform.frame import Frame
 from holdfast.platform.leases.actions import Leases
+from holdfast.platform.notify import wiring as notify_wiring
 from holdfast.platform.services import Job, Services
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import wiring as tenancy_wiring
 from holdfast.pricing import wiring as pricing_wiring
+from holdfast.signals import wiring as signals_wiring
 from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
@@ -112,7 +114,12 @@ def _jobs(services: Services, ingest: Ingest, leases: Leases | None) -> tuple[Jo
         Job("sign checkpoints", 3, audit_job.sign_once),
         Job("stream the audit log", 2, audit_job.deliver_once),
     )
-    jobs = (*audit, *telemetry_wiring.jobs(services, ingest))
+    rooms = (
+        *notify_wiring.jobs(services),
+        *telemetry_wiring.jobs(services, ingest),
+        *signals_wiring.jobs(services),
+    )
+    jobs = (*audit, *rooms)
     if leases is None:
         return jobs
     return tuple(
@@ -133,7 +140,12 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
     api.state.services = services
     api.state.ingest = ingest
     assets = Assets()
-    templates = {"telemetry": telemetry_wiring.TEMPLATES, "access": access_wiring.TEMPLATES}
+    templates = {
+        "telemetry": telemetry_wiring.TEMPLATES,
+        "access": access_wiring.TEMPLATES,
+        "notify": notify_wiring.TEMPLATES,
+        "signals": signals_wiring.TEMPLATES,
+    }
     frame = Frame(Renderer(templates, assets, services.clock))
     api.state.frame = frame
     api.mount(assets.mount, assets)
@@ -152,8 +164,10 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
     api.include_router(local.router)
     access_wiring.install(api, frame, services)
     tenancy_wiring.install(api)
+    notify_wiring.install(api, frame, services)
     pricing_wiring.install(api, frame)
     telemetry_wiring.install(api, frame, services)
+    signals_wiring.install(api, frame, services)
     return api
 
 

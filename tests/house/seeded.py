@@ -12,6 +12,7 @@ EVENTS = "tests/telemetry/test_ingest_events.py"
 DECODERS = "tests/telemetry/test_decoders.py"
 DLP = "tests/telemetry/test_dlp.py"
 GOVERNANCE = "tests/telemetry/test_governance.py"
+OUTBOX = "tests/platform/notify/test_outbox.py"
 ISOLATION = "tests/scenarios/test_isolation.py"
 
 
@@ -315,5 +316,54 @@ DEFECTS = (
         ", responses=problems(401, 403, 404, 422, 503))",
         ")",
         "tests/scenarios/test_openapi.py::test_every_operation_says_how_it_fails",
+    ),
+    Defect(
+        "a message that is sent again has another id",
+        "platform/notify/senders/webhook.py",
+        '"webhook-id": parcel.delivery.id,',
+        '"webhook-id": f"{parcel.delivery.id}-{parcel.delivery.attempts}",',
+        f"{OUTBOX}::test_failures_are_tried_again_later_and_later",
+    ),
+    Defect(
+        "what a process left behind is never taken up",
+        "platform/notify/store.py",
+        "deliveries.c.lease_until <= now",
+        "sa.false()",
+        f"{OUTBOX}::test_a_process_that_ended_leaves_it_to_the_next",
+    ),
+    Defect(
+        "the end of an alert overtakes its beginning",
+        "platform/notify/store.py",
+        "~overtaken",
+        "sa.true()",
+        f"{OUTBOX}::test_nobody_hears_of_the_end_first",
+    ),
+    Defect(
+        "a mail server in a private network is reached",
+        "platform/notify/senders/email.py",
+        "outbound.judged_address(self._settings, config.host, config.port)",
+        "config.host",
+        "tests/platform/notify/test_senders.py::test_private_addresses_are_not_reached",
+    ),
+    Defect(
+        "no data ends an alert",
+        "signals/rules.py",
+        "    if reading.state is not State.OK:",
+        "    if reading.state is State.FIRING:",
+        "tests/signals/test_rules.py::test_no_data_does_not_end_an_alert",
+    ),
+    Defect(
+        "a budget's threshold is told again and again",
+        "signals/rules.py",
+        "for one in alerts if one.period == period}",
+        "for one in alerts if one.period == period and one.closed_at is not None}",
+        "tests/signals/test_rules.py::test_a_threshold_is_told_once_a_period",
+    ),
+    Defect(
+        "late figures open an alert",
+        "signals/actions.py",
+        "memory.evaluated_at >= now",
+        "memory.evaluated_at > now + rules.LONGEST_WINDOW",
+        "tests/signals/test_evaluation.py::test_figures_that_come_late_change_nothing",
     ),
 )

@@ -24,12 +24,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "holdfast"
 
 ROOMS = (
+    "holdfast.signals",
     "holdfast.telemetry",
     "holdfast.pricing",
     "holdfast.text",
     "holdfast.platform.access",
     "holdfast.platform.audit",
     "holdfast.platform.leases",
+    "holdfast.platform.notify",
     "holdfast.platform.secrets",
     "holdfast.platform.tenancy",
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import sqlalchemy as sa
+from tests.scenarios.watching import alert_of, channel_of
 
 from holdfast.kernel.context import Actor, Context
 from holdfast.kernel.ids import new_id
@@ -139,7 +140,10 @@ class World:
                 "key": key.id,
                 "workspace": made.slug,
             }
-            self.secrets.append(text)
+            channel, secret = channel_of(ctx, tx, self.settings, mark)
+            self.secrets += [text, secret]
+            place.ids["channel"] = place.values["channel"] = channel
+            place.ids["rule"] = alert_of(ctx, tx, f"shop-{mark}", mark)
             place.ids["member"], place.ids["grant"] = self._member(tx, place, Role.VIEWER, mark)
         place.values |= {"system": f"shop-{mark}", "environment": f"prod-{mark}"}
         place.unmarked = {"system": f"till-{len(mark)}{name}", "environment": f"stage-{len(mark)}{name}"}
@@ -164,6 +168,7 @@ class World:
             ctx = self.context(place.id)
             self._system(ctx, tx, f"other-{OTHER}", f"{place.mark} {OTHER}")
             tenancy.set_policy(ctx, tx, DataPolicy(place.id, f"other-{OTHER}", CaptureMode.ON))
+            alert_of(ctx, tx, f"other-{OTHER}", OTHER)
 
     def _member(
         self, tx: Transaction, place: Place, role: Role, mark: str, system: str = "", content: bool = False

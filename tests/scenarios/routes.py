@@ -172,6 +172,31 @@ FREE: dict[str, Any] = {
     "to": "2026-12-31T00:00:00Z",
     "from_at": "2026-01-01T00:00:00Z",
     "to_at": "2026-12-31T00:00:00Z",
+    "kind": "no_data",
+    "enabled": False,
+    "host": "127.0.0.1",
+    "port": 587,
+    "tls": "starttls",
+    "sender": "me@nobody.test",
+    "recipients": ["you@nobody.test"],
+    "url": "http://127.0.0.1:9/in",
+    "secret": "",
+    "severity": "info",
+    "channels": None,
+    "channel": "",
+    "route": "",
+    "tenant": "",
+    "model": "",
+    "window_minutes": 5,
+    "min_calls": 20,
+    "error_percent": 5.0,
+    "percent": "5",
+    "p95_ms": 1000.0,
+    "ms": "1000",
+    "period": "day",
+    "amount": "100",
+    "percents": [50, 80],
+    "rule_id": "",
 }
 """Fields of bodies that name nobody's record, each with a value that is taken."""
 UNIQUE = {"slug": "made-{n}", "email": "new-{n}@nobody.test"}
@@ -190,13 +215,27 @@ PLAIN_QUERY = {
     "streaming",
     "refusal",
     "sample",
+    "which",
+    "add",
 }
 """Query parameters that name nobody's record."""
 LOCAL = "/local"
 """What only the data folder's own socket answers; for everybody else there is nothing there."""
 EVERY_PAGE = ("system", "environment", "session", "user", "tenant", "trace_id", "q", "span", "cursor")
 """What pages read from their address without declaring it."""
-IDS = {"member", "grant", "key", "trace_id", "view", "price", "workspace", "hold", "erasure"}
+IDS = {
+    "member",
+    "grant",
+    "key",
+    "trace_id",
+    "view",
+    "price",
+    "workspace",
+    "hold",
+    "erasure",
+    "channel",
+    "rule",
+}
 """Path parameters that name a record: a neighbour's is as good as none."""
 NAMES = {"system", "environment", "what"}
 """Path parameters that are texts of the caller's own choice."""
@@ -204,7 +243,11 @@ NAMES = {"system", "environment", "what"}
 
 def unknown_parts(operation: Operation, query_values: set[str]) -> list[str]:
     """What of an operation nobody said how to fill."""
-    found = [f"path parameter {name}" for name in operation.path_names if name not in IDS | NAMES]
+    found = [
+        f"path parameter {name}"
+        for name, kind in operation.path_names.items()
+        if name not in IDS | NAMES and choices(kind) is None
+    ]
     for name, kind in operation.query.items():
         if name not in PLAIN_QUERY | query_values | {"name", "what"} and choices(kind) is None:
             found.append(f"query parameter {name}")

@@ -18,7 +18,7 @@ _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d([T ]|%20)\d\d(:|%3A)\d\d((:|%3A)\d\d(\.\d+)?)?(Z|\+00:00|%2B00%3A00)?"
 )
 _MINTED = re.compile(
-    r"\b(err|key|mem|grant|ws|sys|env|view|price|hold|erasure)_[A-Za-z0-9]+|\bhf_[a-z2-7]+…?|token=[\w-]+"
+    r"\b(err|key|mem|grant|ws|sys|env|view|price|hold|erasure|ch|rule|alert|msg|dlv|sec)_[A-Za-z0-9]+|\bhf_[a-z2-7]+…?|token=[\w-]+"
 )
 
 

@@ -93,7 +93,7 @@ def test_every_route_is_known() -> None:
     known |= {"system", "environment", "route", "agent", "tenant", "user", "session", "release", "feature"}
     known |= {"provider", "request_model", "response_model", "error_class", "error_type", "price_id"}
     known |= {"response_id", "trace_id", "convention", "service_tier", "cost_source", "cost_unknown_reason"}
-    known |= {"finish_reason", "quality"}
+    known |= {"finish_reason", "quality", "channel", "tested"}
     faults = {one.title: unknown_parts(one, known) for one in OPERATIONS}
     told = "\n".join(f"{title}: {', '.join(parts)}" for title, parts in faults.items() if parts)
     assert not told, (
@@ -302,7 +302,9 @@ def secrets_for(world: World, credential: Credential, parameter: str) -> list[st
         return [*credential.hidden, other.ids["trace_id"], other.values["session"]]
     found = [other.values[parameter]] if parameter in other.values else []
     found = [
-        one for one in found if other.mark in one or parameter in ("trace_id", "span", "cursor", "price_id")
+        one
+        for one in found
+        if other.mark in one or parameter in ("trace_id", "span", "cursor", "price_id", "channel")
     ]
     if OTHER in credential.hidden and parameter in own.values and MINE in own.values[parameter]:
         found.append(

@@ -90,6 +90,19 @@ def check_url(settings: Settings, url: str) -> None:
     pinned(parsed, allowed(settings.outbound_allow))
 
 
+def judged_address(settings: Settings, host: str, port: int) -> str:
+    """The address to connect to for a host that a user gave, such as a mail server's. Raises Invalid, Unavailable."""
+    return _judged(host, port, allowed(settings.outbound_allow), "host")
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, to be named where the rest may be a secret; empty where there is none."""
+    try:
+        return httpx2.URL(url).host
+    except (httpx2.InvalidURL, ValueError):
+        return ""
+
+
 def allowed(text: str) -> Allowed:
     """The setting `outbound_allow`, read: `hooks.internal,10.1.0.0/16`."""
     hosts: set[str] = set()
@@ -118,12 +131,16 @@ def pinned(url: httpx2.URL, allow: Allowed) -> str:
         raise Invalid("this needs an http or https URL", where="url")
     if url.userinfo:
         raise Invalid("a URL must not hold a user name or password", where="url")
-    host = url.host.lower().rstrip(".")
-    addresses = resolve(host, url.port or (443 if url.scheme == "https" else 80))
+    return _judged(url.host, url.port or (443 if url.scheme == "https" else 80), allow, "url")
+
+
+def _judged(host: str, port: int, allow: Allowed, where: str) -> str:
+    host = host.lower().rstrip(".")
+    addresses = resolve(host, port)
     if host not in allow.hosts and not all(reachable(address, allow) for address in addresses):
         raise Invalid(
             "this address is inside a private network; whoever runs Holdfast can allow it (HOLDFAST_OUTBOUND_ALLOW)",
-            where="url",
+            where=where,
         )
     return str(addresses[0])
 

@@ -19,6 +19,7 @@ import httpx2
 from holdfast.kernel.errors import Invalid, NotFound, Unavailable
 from holdfast.platform import outbound
 from holdfast.platform.secrets import master, rules, store
+from holdfast.platform.secrets.model import MasterKey
 from holdfast.platform.settings import Settings, environment_variable
 from holdfast.storage.sql import Transaction
 
@@ -64,6 +65,11 @@ def workspace_secret(tx: Transaction, settings: Settings, workspace: str, refere
     if key is None:
         raise Unavailable("the key of a stored secret is gone")
     return rules.open_sealed(rules.unwrap(master.load(settings), key), kept)
+
+
+def sealing_key(settings: Settings) -> MasterKey:
+    """What `actions.keep` seals with. Reads a file: ask before the transaction begins. Raises Invalid, Unavailable."""
+    return master.load(settings)
 
 
 def names(tx: Transaction, workspace: str) -> list[tuple[str, str]]:

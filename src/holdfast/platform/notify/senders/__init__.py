@@ -1,0 +1,1 @@
+"""Senders: one for each kind of channel, behind one protocol (`model.Sender`)."""
