@@ -262,3 +262,12 @@ class VendorUsage:
     measures: dict[str, Decimal]
     amount: Decimal | None = None
     currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProgress:
+    """How far an import of a file has come: records that are done, and what was told of them."""
+
+    digest: str
+    position: int
+    state: dict[str, Any]

@@ -32,7 +32,8 @@ class Broken(NamedTuple):
     reason: str
 
 
-Stream = io.BufferedReader[Any]
+Stream = Any
+"""A buffered reader of bytes, which `peek`s."""
 Record = tuple[int, Any]
 """The number of a record (a line's number in JSON lines, else counted from 1), and its value or Broken."""
 
@@ -51,7 +52,7 @@ def open_file(raw: IO[bytes], name: str, *, exact: bool = False) -> File:
     raw.seek(0)
     packed = head == b"\x1f\x8b"
     source: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-    stream: Stream = io.BufferedReader(_Whole(source), PIECE)
+    stream = io.BufferedReader(_Whole(source), PIECE)
     records, counted = _records(stream, name.removesuffix(".gz").lower(), exact)
     return File(records, counted, raw.tell)
 
@@ -97,7 +98,8 @@ def _records(stream: Stream, name: str, exact: bool) -> tuple[Iterator[Record], 
 
 
 def _peek(stream: Stream) -> bytes:
-    return stream.peek(PIECE)[:PIECE]
+    found: bytes = stream.peek(PIECE)
+    return found
 
 
 def _whole(line: bytes) -> bool:

@@ -145,12 +145,12 @@ def nanoseconds(value: Any, name: str, unit: str = "") -> int | None:
 
 
 def _scaled(value: int | float | Decimal, name: str, unit: str) -> int:
-    if abs(value) > 10**20:
+    if abs(Decimal(value)) > 10**20:
         raise Misfit(f"{name} is {shown(value)}, which no clock has shown")
     if unit:
         scale = UNITS[unit]
     else:
-        size = abs(value)
+        size = abs(Decimal(value))
         scale = next((scale for bound, scale in SIZES if size < bound), 1)
     if isinstance(value, float):
         return round(value * (scale // 1000)) * 1000 if scale > 1 else round(value)

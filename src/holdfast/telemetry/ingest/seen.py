@@ -30,6 +30,15 @@ class SeenTraces:
                 bits[byte] |= bit
         return seen
 
+    def maybe(self, trace_id: str) -> bool:
+        """False where an id was surely never noted."""
+        bits, number = self._bits, int(trace_id, 16)
+        for shift in (0, 32, 64, 96):
+            probe = (number >> shift) & 0x7FFFFFF
+            if not bits[probe >> 3] & (1 << (probe & 7)):
+                return False
+        return True
+
     def add_all(self, probes: Sequence[np.ndarray[Any, np.dtype[np.uint32]]]) -> None:
         """Notes many ids at once, given as their four probes (see `spans.trace_probes`)."""
         bits = np.frombuffer(self._bits, dtype=np.uint8)

@@ -31,7 +31,7 @@ from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.templates import Templates
 from holdfast.telemetry.ingest import prepare
 from holdfast.telemetry.ingest.policies import plan
-from holdfast.telemetry.ingest.prepare import Prepared
+from holdfast.telemetry.ingest.prepare import Form, Prepared
 from holdfast.telemetry.rules.admission import Limits
 
 log = logging.getLogger("holdfast.ingest")
@@ -50,7 +50,7 @@ class Task(msgspec.Struct, array_like=True):
 
     workspace: str
     body: bytes
-    is_json: bool
+    form: Form
     limits: Limits
     now: datetime
     policies: dict[str, DataPolicy]
@@ -77,7 +77,7 @@ class Preparer:
         return prepare.traces(
             task.workspace,
             task.body,
-            task.is_json,
+            task.form,
             task.limits,
             task.now,
             lambda system: policies.get(system) or default,
