@@ -24,7 +24,7 @@ COUNTS: Final = {
     "input_cache_write_5m_tokens": "holdfast.usage.cache_write_5m_input_tokens",
     "input_cache_write_1h_tokens": "holdfast.usage.cache_write_1h_input_tokens",
     "output_tokens": "gen_ai.usage.output_tokens",
-    "output_reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
     "input_audio_tokens": "gen_ai.usage.audio.input_tokens",
     "input_image_tokens": "gen_ai.usage.image.input_tokens",
     "cache_read_audio_tokens": "gen_ai.usage.audio.cache_read.input_tokens",

@@ -45,6 +45,8 @@ class Taken:
     warnings: Sequence[str]
 
 
+LARGE = 1 << 20
+"""Bytes of an import's batch from which on processes of their own take part."""
 CROWD = 4
 """Requests that are prepared at the same time from which on processes of their own take part."""
 
@@ -108,7 +110,8 @@ class Intake:
         self.reserve(len(body))
         try:
             with self._committer.coming():
-                self._workers.want()
+                if len(body) > LARGE:
+                    self._workers.want()
                 limits = replace(self._limits(), max_past_ns=past_days * 86_400 * 10**9)
                 batch, rejected, warnings = self._traces(workspace, body, "packed", limits)
                 refused = self._committer.submit(batch).result()

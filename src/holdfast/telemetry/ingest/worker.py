@@ -242,7 +242,10 @@ def main() -> None:
     if first is None:
         return
     preparer = Preparer(msgspec.msgpack.decode(first, type=dict[str, ScopeOverride]))
-    _write(answers, b"ready")
+    try:
+        _write(answers, b"ready")
+    except BrokenPipeError:  # whoever started it has ended meanwhile
+        os._exit(0)
     decode: Any = msgspec.msgpack.Decoder(Task).decode
     encode = msgspec.msgpack.Encoder().encode
     while (message := _read(source)) is not None:
