@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import time
@@ -73,6 +74,7 @@ def import_history(
 
     Raises Invalid, NotFound, Conflict, Unavailable; what was stored until then stays, and the same command goes on.
     """
+    gc.set_threshold(50_000, 20, 50)  # records are many objects and no circles
     reading = shelf.reader(wanted.source, wanted.told, wanted.mapping)
     sizes = [_size(path) for path in wanted.paths]
     door = _door(settings, workspace, dry_run=wanted.dry_run)
@@ -154,9 +156,9 @@ class FileRun:
                 flushed = opened.position()
                 self._flush(batch)
                 batch = Batch()
-                self._progress.told(self._path, flushed, self.report.read)
+                self._progress.told(self._path, flushed, number)
         self._flush(batch)
-        self._progress.file_done(self._path)
+        self._progress.file_done(self._path, batch.last)
 
     def _sort(self, batch: Batch, number: int, value: Any) -> None:
         batch.last = number
@@ -277,9 +279,10 @@ class Progress:
             f" {rate:,.0f}/s, {_lasting(left)} left"
         )
 
-    def file_done(self, path: Path) -> None:
+    def file_done(self, path: Path, records: int) -> None:
         """A file is through."""
         self._before += _size(path)
+        self._records += records
 
     def end(self) -> None:
         """All is said."""

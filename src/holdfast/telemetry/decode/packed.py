@@ -23,6 +23,7 @@ class Key(msgspec.Struct):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Span]).decode
+_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _keys = msgspec.msgpack.Decoder(list[Key]).decode
 
 
@@ -44,6 +45,14 @@ def traces(body: bytes) -> tuple[list[Span], list[Rejected]]:
         else:
             last = span.resource
     return found, []
+
+
+def largest(body: bytes) -> int:
+    """Bytes of the largest span: no attribute of any is larger. Raises Invalid."""
+    try:
+        return max(map(len, map(bytes, _raw(body))), default=0)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"these are no spans of an import: {error}", where="body") from error
 
 
 def keys(body: bytes) -> list[Key]:

@@ -44,7 +44,8 @@ def is_ours(record: Any) -> bool:
     """Whether a record is a row of `holdfast export`."""
     return (
         isinstance(record, dict)
-        and {"trace_id", "span_id", "started_at", "duration_ns"} <= record.keys()
+        and {"trace_id", "span_id", "started_at"} <= record.keys()
+        and ("duration_ns" in record or "duration_ms" in record)
         and ("cost_amount" in record or "span_kind" in record)
     )
 
@@ -77,7 +78,7 @@ class Holdfast:
             get("name") or "",
             get("span_kind") or "UNSPECIFIED",
             start,
-            start + (values.whole(row["duration_ns"], "duration_ns") or 0),
+            start + _lasted(row),
             get("status") or "unset",
             get("status_message") or "",
             get("scope_name") or "",
@@ -118,7 +119,7 @@ class Holdfast:
         if self._told.environment:
             attributes.pop("holdfast.environment", None)
         start = _start(row)
-        end = start + (values.whole(row["duration_ns"], "duration_ns") or 0)
+        end = start + _lasted(row)
         name = f"{attributes['gen_ai.operation.name']} {attributes.get('gen_ai.request.model', '')}".strip()
         error = (get("error_type") or get("error_class") or "error") if get("status") == "error" else None
         ids = (str(row["trace_id"]), str(row["span_id"]), "")
@@ -135,6 +136,12 @@ class Holdfast:
             cached = (COUNTS["input_cache_read_tokens"], COUNTS["input_cache_write_tokens"])
             counts["gen_ai.usage.input_tokens"] = fresh + sum(counts.get(name, 0) for name in cached)
         return counts
+
+
+def _lasted(row: dict[str, Any]) -> int:
+    if "duration_ns" in row:
+        return values.whole(row["duration_ns"], "duration_ns") or 0
+    return int((values.decimal(row["duration_ms"], "duration_ms") or 0) * 1_000_000)
 
 
 def _start(row: dict[str, Any]) -> int:

@@ -14,6 +14,8 @@ SCOPE: Final = "holdfast.import."
 VERSION: Final = "1"
 LATEST: Final = 2**63
 
+NOTHING_MORE: Final = frozenset(("role", "content", "annotations", "provider_specific_fields"))
+"""Fields of a message of which only the text is content."""
 PARAMETERS: Final = {
     "temperature": "gen_ai.request.temperature",
     "top_p": "gen_ai.request.top_p",
@@ -141,7 +143,28 @@ def _messages(value: Any, role: str) -> str:
         return json_text([{"role": role, "parts": [{"type": "text", "content": value}]}])
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         return json_text([{"role": role, "parts": [{"type": "text", "content": one}]} for one in value])
+    if isinstance(value, list):
+        return json_text([_plain(one, role) for one in value])
     return json_text(value)
+
+
+def _plain(message: Any, role: str) -> Any:
+    """A message of text alone in the form that is kept, which is then read quickly; any other as it is."""
+    inner = message
+    if isinstance(message, dict) and isinstance(message.get("message"), dict):
+        inner = message["message"]
+    if not isinstance(inner, dict):
+        return message
+    text = inner.get("content")
+    if not isinstance(text, str) or not NOTHING_MORE.issuperset(
+        name for name in inner if inner[name] is not None
+    ):
+        return message
+    made = {"role": inner.get("role") or role, "parts": [{"type": "text", "content": text}]}
+    reason = message.get("finish_reason")
+    if isinstance(reason, str):
+        made["finish_reason"] = reason
+    return made
 
 
 def openai_usage(attributes: Attributes, usage: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ def nanoseconds(value: Any, name: str, unit: str = "") -> int | None:
         return None
     if isinstance(value, str):
         rest = 0
-        if len(value) > 26 and (fine := _FINE.fullmatch(value)):
+        if value[26:27].isdigit() and (fine := _FINE.fullmatch(value)):
             value, rest = fine[1] + (fine[3] or ""), int(fine[2].ljust(3, "0"))
         try:
             instant = datetime.fromisoformat(value)

@@ -75,7 +75,8 @@ def traces(
 def spans_of(body: bytes, form: Form, limits: Limits) -> Admission:
     """The spans of a request that are let in, and what is said of the others. Raises Invalid, TooLarge."""
     found, unreadable = READERS[form](body)
-    admission = admit(found, limits, small=len(body) <= limits.max_attribute_bytes)
+    size = packed.largest(body) if form == "packed" else len(body)
+    admission = admit(found, limits, small=size <= limits.max_attribute_bytes)
     scopes = sum(len(span.scope_name) + len(span.scope_version) for span in admission.spans)
     bearable([span.resource for span in admission.spans], scopes, limits.max_body_bytes)
     admission.rejected[:0] = unreadable

@@ -9,6 +9,7 @@ Frames are four bytes of length and then MessagePack, over the standard input an
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import queue
@@ -241,6 +242,8 @@ def main() -> None:
     first = _read(source)
     if first is None:
         return
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # as in the process that started it
     preparer = Preparer(msgspec.msgpack.decode(first, type=dict[str, ScopeOverride]))
     try:
         _write(answers, b"ready")
