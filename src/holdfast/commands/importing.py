@@ -19,7 +19,7 @@ from holdfast.commands import CLI, only_workspace, open_database, running
 from holdfast.commands.import_doors import Door, Here, Nowhere, Socket, state_of
 from holdfast.commands.import_report import Report, as_json, as_text, exit_code
 from holdfast.kernel.context import Context
-from holdfast.kernel.errors import Invalid
+from holdfast.kernel.errors import Invalid, Unavailable
 from holdfast.kernel.time import parse_instant, utc_now
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import actions as tenancy
@@ -96,6 +96,10 @@ def import_history(
             unpriced = door.end(summary, complete=complete) or unpriced
             if not complete:
                 break
+    except Unavailable as error:
+        raise Unavailable(
+            f"{error.detail}; what was stored stays: run the same command again, and it goes on where it was"
+        ) from error
     finally:
         door.close()
         progress.end()

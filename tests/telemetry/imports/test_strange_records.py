@@ -13,7 +13,8 @@ from holdfast.telemetry.imports.reader import Told, Unmapped
 from holdfast.telemetry.imports.shelf import FORMATS
 from holdfast.telemetry.model import Span
 from telemetry.imports.made import read
-from telemetry.imports.test_readers import MAPPING, completion, observation, spend
+from telemetry.imports.test_mapped import MAPPING
+from telemetry.imports.test_readers import completion, observation, spend
 
 STRANGE: st.SearchStrategy[Any] = st.recursive(
     st.none()
