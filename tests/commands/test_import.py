@@ -218,7 +218,7 @@ def test_ended_midway_it_goes_on(tmp_path: Path, stopped: bool, how: signal.Sign
     data, report = tmp_path / "data", tmp_path / "r.json"
     holdfast("key", "create", "--workspace", "acme", "--scopes", "read", data=data)
     core = None if stopped else CoreProcess(data).start()
-    rows = 60_000
+    rows = 20_000
     path = write(tmp_path / "spend.jsonl", [row(number) for number in range(rows)])
     command = [sys.executable, "-m", "holdfast", "import", "litellm", str(path), "--data", str(data)]
     log = (tmp_path / "log").open("w+")
@@ -228,7 +228,7 @@ def test_ended_midway_it_goes_on(tmp_path: Path, stopped: bool, how: signal.Sign
             lambda: "records" in (tmp_path / "log").read_text() or begun.poll() is not None, 120, "progress"
         )
         begun.send_signal(how)
-        begun.wait(60)
+        begun.wait(150)
         log.close()
         if how is signal.SIGINT and begun.returncode == 3:
             assert "not finished" in (tmp_path / "log").read_text()
