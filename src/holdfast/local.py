@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from holdfast import backups
@@ -47,38 +47,41 @@ def _import(request: Request) -> tuple[Context, Imports]:
     return by.ctx, request.app.state.imports
 
 
-@router.get("/import/{digest}")
-def begin(request: Request, digest: str) -> Response:
-    """How far an unfinished import has come."""
-    ctx, imports = _import(request)
-    return Response(_encode(imports.begin(ctx, digest)))
+Receiving = Annotated[tuple[Context, Imports], Depends(_import)]
+
+
+@router.post("/import/begin")
+def begin(receiving: Receiving, body: Sent) -> Response:
+    """How far an unfinished import has come; the body is the digest of its file."""
+    ctx, imports = receiving
+    return Response(_encode(imports.begin(ctx, body.decode("ascii", "replace"))))
 
 
 @router.post("/import/calls")
-def take(request: Request, body: Sent) -> Response:
+def take(receiving: Receiving, body: Sent) -> Response:
     """Stores a batch of spans; answers once they are on disk."""
-    ctx, imports = _import(request)
+    ctx, imports = receiving
     return Response(_encode(imports.take(ctx, body)))
 
 
 @router.post("/import/usage")
-def usage(request: Request, body: Sent) -> Response:
+def usage(receiving: Receiving, body: Sent) -> Response:
     """Keeps rows of vendors' own counting."""
-    ctx, imports = _import(request)
+    ctx, imports = receiving
     return Response(_encode(imports.usage(ctx, _rows(body))))
 
 
 @router.post("/import/progress")
-def progress(request: Request, body: Sent) -> Response:
+def progress(receiving: Receiving, body: Sent) -> Response:
     """Keeps how far an import has come."""
-    ctx, imports = _import(request)
+    ctx, imports = receiving
     imports.note(ctx, _progress(body))
     return Response()
 
 
 @router.post("/import/end")
-def end(request: Request, body: Sent) -> Response:
+def end(receiving: Receiving, body: Sent) -> Response:
     """Ends an import; tells which models have no price."""
-    ctx, imports = _import(request)
+    ctx, imports = receiving
     summary, complete = _summary(body)
     return Response(_encode(imports.finish(ctx, summary, complete=complete)))

@@ -54,38 +54,36 @@ class Socket:
 
     def begin(self, digest: str) -> ImportProgress | None:
         """See Door."""
-        found = self._asked("GET", digest, None)
+        found = self._asked("begin", digest.encode())
         return msgspec.msgpack.decode(found, type=ImportProgress | None)
 
     def calls(self, body: bytes) -> Outcome:
         """See Door."""
-        return msgspec.msgpack.decode(self._asked("POST", "calls", body), type=Outcome)
+        return msgspec.msgpack.decode(self._asked("calls", body), type=Outcome)
 
     def usage(self, rows: Sequence[VendorUsage]) -> tuple[int, int]:
         """See Door."""
-        found = self._asked("POST", "usage", self._encode(list(rows)))
+        found = self._asked("usage", self._encode(list(rows)))
         return msgspec.msgpack.decode(found, type=tuple[int, int])
 
     def note(self, made: ImportProgress) -> None:
         """See Door."""
-        self._asked("POST", "progress", self._encode(made))
+        self._asked("progress", self._encode(made))
 
     def end(self, summary: Summary, *, complete: bool) -> list[tuple[str, str, int]]:
         """See Door."""
-        found = self._asked("POST", "end", self._encode((summary, complete)))
+        found = self._asked("end", self._encode((summary, complete)))
         return msgspec.msgpack.decode(found, type=list[tuple[str, str, int]])
 
     def close(self) -> None:
         """See Door."""
         self._client.close()
 
-    def _asked(self, method: str, what: str, body: bytes | None) -> bytes:
+    def _asked(self, what: str, body: bytes) -> bytes:
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                answer = self._client.request(
-                    method, f"/local/import/{what}", content=body, headers=self._headers
-                )
+                answer = self._client.post(f"/local/import/{what}", content=body, headers=self._headers)
             except httpx2.TransportError as error:
                 raise Unavailable(f"the core stopped answering: {error}") from error
             if answer.status_code == 503 and time.monotonic() < until:
