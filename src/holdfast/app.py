@@ -35,6 +35,7 @@ from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
 from holdfast.telemetry import wiring as telemetry_wiring
+from holdfast.telemetry.ingest.imports import Imports
 from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.ingest.service import start as start_ingest
 from holdfast.telemetry.receiver import grpc as grpc_door
@@ -139,6 +140,7 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
     )
     api.state.services = services
     api.state.ingest = ingest
+    api.state.imports = Imports(services, ingest)
     assets = Assets()
     templates = {
         "telemetry": telemetry_wiring.TEMPLATES,

@@ -147,6 +147,37 @@ def export(
     print(exporting.export(_settings(data), what, workspace, format, out))
 
 
+@app.command("import")
+def import_(
+    source: Annotated[
+        Literal["langfuse", "litellm", "openai", "anthropic", "jsonl"],
+        typer.Argument(help="Whose export it is."),
+    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Export files, also gzip.")],
+    workspace: Annotated[
+        str,
+        typer.Option(help="Workspace (short name), made where missing; may be left out where there is one."),
+    ] = "",
+    system: Annotated[str, typer.Option(help="AI system of all records (short name).")] = "",
+    environment: Annotated[str, typer.Option(help="Environment of all records.")] = "",
+    mapping: Annotated[
+        Path | None, typer.Option(help="YAML file that says where records hold what; for jsonl.")
+    ] = None,
+    at: Annotated[str, typer.Option(help="Instant of records that state none (2026-11-20T08:00:00Z).")] = "",
+    report: Annotated[Path | None, typer.Option(help="File to write the report to (JSON).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and report; store nothing.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Bring in months of calls from another product's export files; run it again to go on where it was."""
+    from holdfast.commands import importing
+
+    wanted = importing.wanted_of(source, files, system, environment, at, mapping, dry_run=dry_run)
+    tell = importing.line_teller(sys.stderr)
+    code, text = importing.import_history(_settings(data), wanted, workspace, report, tell)
+    print(text)
+    sys.exit(code)
+
+
 @audit_app.command("verify")
 def audit_verify(
     data: Data = DEFAULT_DATA,

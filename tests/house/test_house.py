@@ -63,7 +63,10 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("holdfast.commands", "holdfast.platform.access.rules"): "pure: reads the scopes that were typed",
         ("holdfast.app", "holdfast.telemetry.receiver"): "the OTLP doors are mounted beside the API",
         ("holdfast.app", "holdfast.telemetry.ingest"): "ingest is started and stopped with the process",
-        ("holdfast.local", "holdfast.telemetry.ingest"): "a backup pauses ingest for a moment",
+        ("holdfast.local", "holdfast.telemetry.ingest"): "a backup pauses ingest, an import fills it",
+        ("holdfast.commands", "holdfast.telemetry.imports"): "reads export files; asks no store",
+        ("holdfast.commands", "holdfast.telemetry.ingest"): "an import where no core runs",
+        ("holdfast.commands", "holdfast.telemetry.decode"): "how an import hands spans over; pure",
     }
 )
 """(who, whom) → why this wall has a hole. `*` is everybody; a name stands for all that is under it."""

@@ -163,6 +163,7 @@ FREE: dict[str, Any] = {
     "currency": "USD",
     "service_tier": None,
     "note": "a note",
+    "body": "bytes",
     "input_uncached": "1",
     "input_cache_read": "",
     "input_cache_write": "",

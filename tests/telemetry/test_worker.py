@@ -40,7 +40,7 @@ CHAT = {
 
 
 def task(sent: bytes, *, is_json: bool = False) -> Task:
-    return Task("w", sent, is_json, LIMITS, NOW, POLICIES)
+    return Task("w", sent, "json" if is_json else "protobuf", LIMITS, NOW, POLICIES)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_request_that_is_refused_as_a_whole_is_refused_alike(workers: Workers)
 
 def test_what_cannot_be_handed_over_is_left_to_this_process(workers: Workers) -> None:
     sent = task(body([span(attributes=CHAT)]))
-    assert workers.prepare(Task("\ud800", sent.body, False, LIMITS, NOW, POLICIES)) is None
+    assert workers.prepare(Task("\ud800", sent.body, "protobuf", LIMITS, NOW, POLICIES)) is None
     assert workers.prepare(sent) is not None
 
 

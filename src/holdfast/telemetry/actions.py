@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -68,6 +69,20 @@ def export(ctx: Context, tx: Transaction, what: str, format_name: str, *, conten
     audit.record(
         ctx, tx, action=f"{what}.exported", subject=what, details={"format": format_name, "content": content}
     )
+
+
+def import_calls(
+    ctx: Context,
+    tx: Transaction,
+    source: str,
+    files: Sequence[str],
+    counts: Mapping[str, int],
+    *,
+    complete: bool,
+) -> None:
+    """Records that history was imported: from what, which files, how many records became what."""
+    told = {"files": list(files)[:100], "counts": dict(counts), "complete": complete}
+    audit.record(ctx, tx, action="calls.imported", subject=f"import:{source}", details=told)
 
 
 def place_hold(

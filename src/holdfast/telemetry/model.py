@@ -251,3 +251,31 @@ class MetricAnswer:
     groups: int
     complete: bool
     from_calls: float
+
+
+@dataclass(frozen=True, slots=True)
+class VendorUsage:
+    """One row of a vendor's own counting: not a call, and never turned into any.
+
+    `kind` is usage or cost; `start` and `end` bound the bucket (half open). `dimensions` is what it is grouped by:
+    only rows grouped by the same dimensions can be added up. `measures` are numbers as stated (tokens, requests …).
+    `amount` is None for usage.
+    """
+
+    provider: str
+    kind: str
+    start: datetime
+    end: datetime
+    dimensions: dict[str, str]
+    measures: dict[str, Decimal]
+    amount: Decimal | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProgress:
+    """How far an import of a file has come: records that are done, and what was told of them."""
+
+    digest: str
+    position: int
+    state: dict[str, Any]

@@ -11,7 +11,7 @@ from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.telemetry.api import calls as calls_api
-from holdfast.telemetry.api import configurations, exports, governance, metrics
+from holdfast.telemetry.api import configurations, exports, governance, metrics, vendor_usage
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
@@ -25,7 +25,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
-    for door in (calls_api, metrics, configurations, exports, governance):
+    for door in (calls_api, metrics, configurations, exports, governance, vendor_usage):
         app.include_router(door.router)
     for pages in (calls, trace, demo):
         app.include_router(pages.router)

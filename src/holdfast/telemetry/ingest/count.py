@@ -131,6 +131,10 @@ class Counter:
                 self._changed.notify_all()
             return self._changed.wait_for(lambda: self._counted >= target, timeout=seconds)
 
+    def may_know(self, trace_id: str, start_ns: int) -> bool:
+        """False where no span of a trace was surely ever counted."""
+        return self._writer is not None or start_ns < self._before_ns or trace_id in self._seen
+
     def hasten(self) -> None:
         """Lets `note` wait no longer: the end is near, and what stays uncounted is counted at the next start."""
         with self._changed:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from holdfast.kernel.time import Clock
@@ -16,6 +16,7 @@ from holdfast.telemetry.decode import events as event_decoding
 from holdfast.telemetry.ingest import prepare
 from holdfast.telemetry.ingest.commit import Batch, Committer
 from holdfast.telemetry.ingest.policies import Policies
+from holdfast.telemetry.ingest.prepare import Form
 from holdfast.telemetry.ingest.prepare_events import log_rows, metric_rows
 from holdfast.telemetry.ingest.safeguards import Safeguards
 from holdfast.telemetry.ingest.worker import Task, Workers
@@ -35,6 +36,17 @@ class Outcome:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of spans handed over by an import: how many are stored, which were refused, warnings."""
+
+    stored: int
+    rejected: Sequence[Rejected]
+    warnings: Sequence[str]
+
+
+LARGE = 1 << 20
+"""Bytes of an import's batch from which on processes of their own take part."""
 CROWD = 4
 """Requests that are prepared at the same time from which on processes of their own take part."""
 
@@ -81,13 +93,31 @@ class Intake:
             try:
                 if self._preparing >= CROWD:
                     self._workers.want()
-                work = self._traces if signal == "traces" else partial(self._events, signal)
-                prepared = await loop.run_in_executor(self._pool, work, workspace, body, is_json)
+                prepared = await loop.run_in_executor(
+                    self._pool, self._prepare, signal, workspace, body, is_json
+                )
             finally:
                 self._preparing -= 1
             batch, rejected, warnings = prepared
             refused = await asyncio.wrap_future(self._committer.submit(batch))
         return outcome([*rejected, *refused], warnings)
+
+    def take(self, workspace: str, body: bytes, *, past_days: int) -> Taken:
+        """Stores spans that an import hands over (see `decode.packed`), and returns once they are on disk.
+
+        They may have begun up to `past_days` ago. Raises Invalid, Unavailable.
+        """
+        self.reserve(len(body))
+        try:
+            with self._committer.coming():
+                if len(body) > LARGE:
+                    self._workers.want()
+                limits = replace(self._limits(), max_past_ns=past_days * 86_400 * 10**9)
+                batch, rejected, warnings = self._traces(workspace, body, "packed", limits)
+                refused = self._committer.submit(batch).result()
+        finally:
+            self.release(len(body))
+        return Taken(batch.rows, [*rejected, *refused], warnings)
 
     def stop(self) -> None:
         """Ends the threads and processes that prepare."""
@@ -95,15 +125,20 @@ class Intake:
         self._workers.close()
         self._safeguards.close()
 
-    def _traces(self, workspace: str, body: bytes, is_json: bool) -> Ready:
-        now, limits, done = self._clock(), self._limits(), None
+    def _prepare(self, signal: str, workspace: str, body: bytes, is_json: bool) -> Ready:
+        if signal == "traces":
+            return self._traces(workspace, body, "json" if is_json else "protobuf", self._limits())
+        return self._events(signal, workspace, body, is_json)
+
+    def _traces(self, workspace: str, body: bytes, form: Form, limits: Limits) -> Ready:
+        now, done = self._clock(), None
         if self._workers.any and not self._safeguards.concern(workspace):
             policies = {system: policy for system, (policy, _) in self._policies.cache.get(workspace).items()}
-            done = self._workers.prepare(Task(workspace, body, is_json, limits, now, policies))
+            done = self._workers.prepare(Task(workspace, body, form, limits, now, policies))
         if done is None:
             policy_of = partial(self._policies.of, workspace)
             guard = partial(self._safeguards.apply, workspace, found=EventRows())
-            done = prepare.traces(workspace, body, is_json, limits, now, policy_of, self._templates, guard)
+            done = prepare.traces(workspace, body, form, limits, now, policy_of, self._templates, guard)
         return Batch(workspace, done.noted, done.block), done.rejected, done.warnings
 
     def _events(self, signal: str, workspace: str, body: bytes, is_json: bool) -> Ready:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,7 +16,7 @@ from holdfast.platform.tenancy.model import DataPolicy
 from holdfast.storage.columns import UNFIT
 from holdfast.telemetry.conventions.content import is_content
 from holdfast.telemetry.conventions.templates import QuickReader, Templates
-from holdfast.telemetry.decode import json, protobuf
+from holdfast.telemetry.decode import json, packed, protobuf
 from holdfast.telemetry.model import Facts, Noted, Observation, Rejected, Span
 from holdfast.telemetry.rules.admission import Admission, Limits, admit, bearable, name, past_keeping
 from holdfast.telemetry.rules.capture import CapturePlan, capture, plain_links
@@ -31,6 +32,10 @@ from holdfast.telemetry.store.spans import (
 )
 
 log = logging.getLogger("holdfast.ingest")
+
+Form = Literal["json", "protobuf", "packed"]
+"""How a request of spans is written: OTLP in JSON or protobuf, or as imports hand spans over."""
+READERS: Final = {"json": json.traces, "protobuf": protobuf.traces, "packed": packed.traces}
 
 _DAY = 86_400
 _EXPIRES = VALUES["expires_at"]
@@ -58,7 +63,7 @@ PolicyOf = Callable[[str], tuple[DataPolicy, CapturePlan]]
 def traces(
     workspace: str,
     body: bytes,
-    is_json: bool,
+    form: Form,
     limits: Limits,
     now: datetime,
     policy_of: PolicyOf,
@@ -66,7 +71,7 @@ def traces(
     guard: Callable[[list[SpanRow]], None] | None = None,
 ) -> Prepared:
     """A request of spans made ready; `guard` may change its rows before. Raises Invalid, TooLarge."""
-    admission = spans_of(body, is_json, limits)
+    admission = spans_of(body, form, limits)
     made, refused = rows(workspace, admission.spans, policy_of, templates, now)
     if guard is not None:
         guard(made)
@@ -75,10 +80,11 @@ def traces(
     return Prepared(block.rows, block.body, noted(fit), rejected, admission.warnings)
 
 
-def spans_of(body: bytes, is_json: bool, limits: Limits) -> Admission:
+def spans_of(body: bytes, form: Form, limits: Limits) -> Admission:
     """The spans of a request that are let in, and what is said of the others. Raises Invalid, TooLarge."""
-    found, unreadable = (json.traces if is_json else protobuf.traces)(body)
-    admission = admit(found, limits, small=len(body) <= limits.max_attribute_bytes)
+    found, unreadable = READERS[form](body)
+    size = packed.largest(body) if form == "packed" else len(body)
+    admission = admit(found, limits, small=size <= limits.max_attribute_bytes)
     scopes = sum(len(span.scope_name) + len(span.scope_version) for span in admission.spans)
     bearable([span.resource for span in admission.spans], scopes, limits.max_body_bytes)
     admission.rejected[:0] = unreadable

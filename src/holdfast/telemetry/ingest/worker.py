@@ -9,6 +9,7 @@ Frames are four bytes of length and then MessagePack, over the standard input an
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import queue
@@ -31,7 +32,7 @@ from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.templates import Templates
 from holdfast.telemetry.ingest import prepare
 from holdfast.telemetry.ingest.policies import plan
-from holdfast.telemetry.ingest.prepare import Prepared
+from holdfast.telemetry.ingest.prepare import Form, Prepared
 from holdfast.telemetry.rules.admission import Limits
 
 log = logging.getLogger("holdfast.ingest")
@@ -50,7 +51,7 @@ class Task(msgspec.Struct, array_like=True):
 
     workspace: str
     body: bytes
-    is_json: bool
+    form: Form
     limits: Limits
     now: datetime
     policies: dict[str, DataPolicy]
@@ -77,7 +78,7 @@ class Preparer:
         return prepare.traces(
             task.workspace,
             task.body,
-            task.is_json,
+            task.form,
             task.limits,
             task.now,
             lambda system: policies.get(system) or default,
@@ -241,8 +242,13 @@ def main() -> None:
     first = _read(source)
     if first is None:
         return
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # as in the process that started it
     preparer = Preparer(msgspec.msgpack.decode(first, type=dict[str, ScopeOverride]))
-    _write(answers, b"ready")
+    try:
+        _write(answers, b"ready")
+    except BrokenPipeError:  # whoever started it has ended meanwhile
+        os._exit(0)
     decode: Any = msgspec.msgpack.Decoder(Task).decode
     encode = msgspec.msgpack.Encoder().encode
     while (message := _read(source)) is not None:

@@ -1,0 +1,1 @@
+"""Readers of other products' export files: one for each, behind one Protocol. They make spans; ingest does the rest."""
