@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from holdfast.kernel.errors import Unavailable
-from holdfast.storage import native
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest.commit import Batch, Committer
 from holdfast.telemetry.ingest.prepare import noted, seal
@@ -81,7 +80,8 @@ def rows(*names: str) -> list[SpanRow]:
     made = []
     for name in names:
         span = Span("ab" * 16, "cd" * 8, "", name, "CLIENT", 1, 2, "ok", "", "s", "", {}, {})
-        values = {column.name: 1 if column.write is not native.texts else "" for column in COLUMNS[1:]}
+        values: dict[str, Any] = {column.name: "" if column.type == "String" else 1 for column in COLUMNS[1:]}
+        values |= {column.name: () for column in COLUMNS if column.type.startswith("Array")}
         values["name"] = name
         made.append(SpanRow("w", span, read_facts(span), tuple(values.values())))
     return made
