@@ -145,7 +145,7 @@ def test_rows_of_a_person_are_written_again_above_every_version(columns: Columns
     for n in range(20):
         call(columns, trace(n), "c", 1000 + n)
     done = erasing.rewrite(
-        columns, "w", erasing.CALLS, [trace(n) for n in range(20)], 1010, lambda row: {**row, "user": ""}
+        columns, "w", erasing.CALLS, [trace(n) for n in range(20)], 1010, 1, lambda row: {**row, "user": ""}
     )
     assert done == 20
     assert columns.rows("w", Select("calls", ["count()", "min(version)"])) == [(20, 1020)], (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from holdfast.telemetry.jobs.rollups import SETTLE_MS, Rollups
 from holdfast.telemetry.model import Call, ErrorClass, Facts, Kind, MetricQuery, MetricRow, Step, TimeRange
 from holdfast.telemetry.reads import metrics
 from holdfast.telemetry.rules.histogram import RELATIVE_ERROR
-from holdfast.telemetry.store import counted, rollups
+from holdfast.telemetry.store import counted, erasing, rollups
 from holdfast.telemetry.store.counted import CallRow
 
 NOON = datetime(2026, 11, 21, 12, 0, 20, tzinfo=UTC)
@@ -328,6 +329,40 @@ def test_what_no_longer_holds_is_swept_up(world: World, monkeypatch: pytest.Monk
     world.job.sweep()
     assert rollups.superseded(world.columns)["ws"] == (rows - old, 0)
     world.check(MetricQuery(EVERYTHING, TimeRange(world.now - timedelta(days=7), world.now)))
+
+
+def test_an_erased_person_leaves_the_stored_figures(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.telemetry.jobs.rollups.SWEEP_AFTER_SECONDS", 0)
+    calls = [world.call(n, world.now - timedelta(days=2, hours=n % 5)) for n in range(30)]
+    world.store(calls)
+    world.pass_by(minutes=2)
+    world.job.turn()
+    world.pass_by(minutes=2)
+    world.version += 1
+    now_ms = int(world.now.timestamp() * 1000)
+    traces = sorted({one.trace_id for one in calls if one.facts.tenant == "acme"})
+    erasing.rewrite(
+        world.columns, "ws", erasing.CALLS, traces, world.version, now_ms, lambda row: {**row, "tenant": ""}
+    )
+    for key, one in world.calls.items():
+        if one.trace_id in traces:
+            facts = copy(one.facts)
+            facts.tenant = None
+            world.calls[key] = one._replace(facts=facts)
+    asked = MetricQuery(
+        ("calls", "cost"), TimeRange(world.now - timedelta(days=7), world.now), None, ("tenant",)
+    )
+    assert "acme" not in {row.group[0] for row in world.check(asked)}
+    world.pass_by(minutes=2)
+    world.job.turn()
+    world.pass_by(minutes=2)
+    world.job.turn()
+    world.check(asked)
+    world.pass_by(days=1)
+    world.job.turn()
+    world.job.sweep()
+    held = world.columns.everywhere("SELECT count() FROM rollups WHERE tenant = 'acme'")
+    assert held == [(0,)], "not even in what no longer holds"
 
 
 def test_a_workspace_sees_its_own_alone(world: World) -> None:

@@ -19,6 +19,7 @@ from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.rules.erasing import Subject, scrubbed, stripped
 from holdfast.telemetry.store import control, erasing, retention
 from holdfast.telemetry.store.control import Erasure
+from holdfast.telemetry.store.spans import milliseconds
 
 _JSON = ("attributes", "resource", "events", "links", "parameters")
 _PLAIN = ("status_message", "name", "tenant", "route", "agent", "feature", "explanation", "label")
@@ -95,7 +96,9 @@ def _rewrite(
 
     sequence = ingest.committer.claim()
     return {
-        told.table: erasing.rewrite(columns, ctx.workspace, told, keys, sequence, change)
+        told.table: erasing.rewrite(
+            columns, ctx.workspace, told, keys, sequence, milliseconds(ctx.now), change
+        )
         for told, keys in chosen.items()
         if keys
     }

@@ -12,13 +12,11 @@ from holdfast.kernel.time import Clock
 from holdfast.storage.columns import Columns
 from holdfast.telemetry.rules.cover import Level
 from holdfast.telemetry.store import rollups
-from holdfast.telemetry.store.rollups import MADE_OF, State, Touched
+from holdfast.telemetry.store.rollups import MADE_OF, SETTLE_MS, State, Touched
 
 log = logging.getLogger("holdfast.rollups")
 
 EVERY_SECONDS = 5.0
-SETTLE_MS = 30_000
-"""How long after it was written a call may become visible: the counter writes a call again that took half of this."""
 CLOSE_SECONDS = 10
 """How long after its end a minute is made for the first time; until then it is read from its calls."""
 SWEEP_SECONDS = 3600.0
@@ -34,6 +32,7 @@ class Rollups:
         self._columns = columns
         self._clock = clock
         self._one = threading.Lock()
+        self._swept = clock().date()
         self._made: dict[tuple[str, int], Touched] = {}
         """Minutes that were made since the state was noted last, as they were then: they need not be made again."""
 
@@ -86,9 +85,11 @@ class Rollups:
         return made
 
     def sweep(self) -> None:
-        """Removes what no longer holds, where that is much."""
+        """Removes what no longer holds: where that is much, and once a day all of it, because it may name a person."""
+        today = self._clock().date()
+        daily, self._swept = today != self._swept, today
         for workspace, (rows, old) in rollups.superseded(self._columns).items():
-            if old > rows * SWEEP_SHARE:
+            if old > rows * SWEEP_SHARE or (old and daily):
                 rollups.sweep(self._columns, workspace, time.time_ns() - SWEEP_AFTER_SECONDS * 10**9)
                 log.info(
                     "workspace %s: %d of %d stored rows held no more and were removed", workspace, old, rows

@@ -27,6 +27,7 @@ class Rewritten:
     key: str
     version: str
     texts: tuple[str, ...]
+    written: str = ""  # when a row was written, which stored figures go by
 
 
 SPANS = Rewritten(
@@ -35,7 +36,7 @@ SPANS = Rewritten(
     "sequence",
     ("content", "attributes", "resource", "events", "links", "status_message", "name"),
 )
-CALLS = Rewritten("calls", "trace_id", "version", ("user", "session", "tenant", "parameters"))
+CALLS = Rewritten("calls", "trace_id", "version", ("user", "session", "tenant", "parameters"), "received_at")
 LOGS = Rewritten("log_records", "toString(key)", "sequence", ("content", "attributes", "resource"))
 EVALUATIONS = Rewritten("evaluations", "toString(key)", "sequence", ("explanation",))
 METRICS = Rewritten("metric_points", "toString(key)", "sequence", ("attributes", "resource"))
@@ -109,9 +110,18 @@ def keys_of(
 
 
 def rewrite(
-    columns: Columns, workspace: str, told: Rewritten, keys: Sequence[str], sequence: int, change: Change
+    columns: Columns,
+    workspace: str,
+    told: Rewritten,
+    keys: Sequence[str],
+    sequence: int,
+    now_ms: int,
+    change: Change,
 ) -> int:
-    """Writes all rows of some keys again as `change` makes them, and destroys the old ones; returns how many."""
+    """Writes all rows of some keys again as `change` makes them, and destroys the old ones; returns how many.
+
+    `now_ms` (Unix milliseconds) is when that is: stored figures of the calls are then made anew.
+    """
     kinds = [(str(row[0]), str(row[1])) for row in columns.everywhere(f"DESCRIBE TABLE {told.table}")]
     names = [name for name, _ in kinds]
     read = [_as_number(name, kind) for name, kind in kinds]
@@ -124,6 +134,8 @@ def rewrite(
         number = max([sequence, *(row[told.version] + 1 for row in rows)])
         for row in rows:
             row[told.version] = number
+            if told.written:
+                row[told.written] = now_ms
         columns.insert(told.table, names, [[row[name] for row in rows] for name in names])
         columns.change(
             workspace,

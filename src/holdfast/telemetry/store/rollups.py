@@ -28,6 +28,8 @@ MADE_OF: dict[Level, Level | None] = {
     WIDE_DAY: WIDE_HOUR,
 }
 """What each kind of bucket is made of, in the order in which they are made; None: of calls."""
+SETTLE_MS = 30_000
+"""How long after its `received_at` a call may become visible; one that took half of this is written once more."""
 AT_ONCE = 2000
 """Buckets of one statement."""
 
