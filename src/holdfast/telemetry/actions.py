@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,8 +16,9 @@ from holdfast.platform.audit import actions as audit
 from holdfast.storage.sql import Transaction
 from holdfast.telemetry.rules.erasing import ERASED, Subject
 from holdfast.telemetry.rules.holds import Hold
-from holdfast.telemetry.store import control
+from holdfast.telemetry.store import control, repricing
 from holdfast.telemetry.store.control import Erasure, SavedView
+from holdfast.telemetry.store.repricing import Repricing
 
 
 def open_content(ctx: Context, tx: Transaction, trace_id: str) -> None:
@@ -144,3 +146,34 @@ def finish_erasure(ctx: Context, tx: Transaction, erasure: Erasure, subject: Sub
 def _texts(subject: Subject) -> tuple[str, ...]:
     lowered = (form.lower() for form in subject.forms)
     return tuple(dict.fromkeys((*subject.forms, *lowered)))
+
+
+def begin_repricing(
+    ctx: Context, tx: Transaction, from_at: datetime, to_at: datetime, total: int
+) -> Repricing:
+    """Asks for the calls of a window to be priced anew by the price book and the list prices of today.
+
+    A call is priced as of its own time, as ever. Raises Invalid, and Conflict while another such job is under way.
+    """
+    if not from_at < to_at:
+        raise Invalid("the window ends before it begins", where="to")
+    if any(one.finished_at is None for one in repricing.of_workspace(tx, ctx.workspace)):
+        raise Conflict("calls of this workspace are being priced anew already; wait until that is done")
+    job = Repricing(new_id("repricing"), ctx.workspace, from_at, to_at, ctx.now, total)
+    repricing.put(tx, job)
+    details = {"from": iso(from_at), "to": iso(to_at), "calls": total}
+    audit.record(ctx, tx, action="calls.repricing", subject=job.id, details=details)
+    return job
+
+
+def finish_repricing(ctx: Context, tx: Transaction, job: Repricing) -> None:
+    """Records that calls were priced anew: how many, and what came of it."""
+    repricing.put(tx, replace(job, finished_at=ctx.now))
+    details = {
+        "from": iso(job.from_at),
+        "to": iso(job.to_at),
+        "calls": job.seen,
+        "changed": job.changed,
+        "difference": json.loads(job.difference),
+    }
+    audit.record(ctx, tx, action="calls.repriced", subject=job.id, details=details)

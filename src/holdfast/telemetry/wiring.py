@@ -11,9 +11,11 @@ from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.telemetry.api import calls as calls_api
-from holdfast.telemetry.api import configurations, exports, governance, metrics, vendor_usage
+from holdfast.telemetry.api import configurations, exports, governance, metrics, repricing, vendor_usage
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
+from holdfast.telemetry.jobs.repricing import EVERY_SECONDS as REPRICE_SECONDS
+from holdfast.telemetry.jobs.repricing import Repricer
 from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.jobs.rollups import EVERY_SECONDS as ROLLUP_SECONDS
 from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
@@ -25,7 +27,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
-    for door in (calls_api, metrics, configurations, exports, governance, vendor_usage):
+    for door in (calls_api, metrics, configurations, exports, governance, repricing, vendor_usage):
         app.include_router(door.router)
     for pages in (calls, trace, demo):
         app.include_router(pages.router)
@@ -57,6 +59,7 @@ def jobs(services: Services, ingest: Ingest) -> tuple[Job, ...]:
     stored = Rollups(services.columns, services.clock)
     return (
         Job("keep stored figures true", ROLLUP_SECONDS, stored.turn),
+        Job("price the past anew", REPRICE_SECONDS, Repricer(services, ingest.prices).turn),
         Job("remove figures that no longer hold", SWEEP_SECONDS, stored.sweep),
         Job("apply retention", 15, kept.apply),
         Job("remove what has expired", EXPIRE_SECONDS, kept.expire),

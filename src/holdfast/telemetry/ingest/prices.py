@@ -27,7 +27,7 @@ class Prices:
             return pricing.price_book(Context(workspace, SYSTEM, utc_now()), tx)
 
     def charge(self, workspace: str, facts: Facts, start_ns: int) -> Charge:
-        """The charge of a call that began at `start_ns`."""
+        """The charge of a call that began at `start_ns`; what its sender reported (in USD) where there is no price."""
         query = PriceQuery(
             facts.provider,
             facts.response_model or facts.request_model,
@@ -35,4 +35,7 @@ class Prices:
             datetime.fromtimestamp(start_ns / 1e9, UTC),
             facts.service_tier,
         )
-        return self._pricer.price_call(query, self.books.get(workspace))
+        found = self._pricer.price_call(query, self.books.get(workspace))
+        if found.amount is None and facts.reported_cost is not None:
+            return pricing.reported(facts.reported_cost)
+        return found

@@ -85,7 +85,6 @@ def _values(row: CallRow) -> tuple[Any, ...]:
     """A row by COLUMNS, its texts still None where unknown. Instants are ticks, which need no conversion."""
     call, facts = row.call, row.call.facts
     charge = call.charge or _NOT_PRICED
-    amount = charge.amount
     return (
         row.workspace,
         call.id,
@@ -98,13 +97,7 @@ def _values(row: CallRow) -> tuple[Any, ...]:
         str(facts.error_class) if facts.error_class else "",
         facts.streaming,
         facts.ttft_ms,
-        None if amount is None else amount.quantize(_SCALE),
-        "" if amount is None else charge.currency,
-        _json(charge.parts).decode() if charge.parts else "",
-        charge.source or "",
-        charge.unknown_reason or "",
-        charge.price_id or "",
-        None if charge.effective_from is None else milliseconds(charge.effective_from),
+        *charged(charge).values(),
         facts.finish_reasons,
         facts.refusal,
         _json(facts.parameters).decode() if facts.parameters else "",
@@ -125,6 +118,22 @@ def _values(row: CallRow) -> tuple[Any, ...]:
         *_buckets(facts.usage or _NO_USAGE),
         *_texts(facts),
     )
+
+
+def charged(charge: Charge) -> dict[str, Any]:
+    """A charge by the columns that hold it, in their order."""
+    amount = charge.amount
+    return {
+        "cost_amount": None if amount is None else amount.quantize(_SCALE),
+        "cost_currency": "" if amount is None else charge.currency,
+        "cost_parts": _json(charge.parts).decode() if charge.parts else "",
+        "cost_source": charge.source or "",
+        "cost_unknown_reason": charge.unknown_reason or "",
+        "price_id": charge.price_id or "",
+        "price_effective_from": None
+        if charge.effective_from is None
+        else milliseconds(charge.effective_from),
+    }
 
 
 def insert(columns: Columns, rows: Sequence[CallRow]) -> None:

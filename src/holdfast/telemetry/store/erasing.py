@@ -13,6 +13,7 @@ from typing import Any
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.rules.erasing import Subject
 from holdfast.telemetry.rules.holds import Hold
+from holdfast.telemetry.store import rows
 from holdfast.telemetry.store.retention import TABLES, held
 
 SIZE = 1000
@@ -41,7 +42,6 @@ LOGS = Rewritten("log_records", "toString(key)", "sequence", ("content", "attrib
 EVALUATIONS = Rewritten("evaluations", "toString(key)", "sequence", ("explanation",))
 METRICS = Rewritten("metric_points", "toString(key)", "sequence", ("attributes", "resource"))
 ALL = (SPANS, CALLS, LOGS, EVALUATIONS, METRICS)
-_AS_NUMBER = {"DateTime64(9": "toUnixTimestamp64Nano", "DateTime64(3": "toUnixTimestamp64Milli"}
 
 
 def _user(column: str, subject: Subject) -> tuple[str, dict[str, Any]]:
@@ -122,28 +122,23 @@ def rewrite(
 
     `now_ms` (Unix milliseconds) is when that is: stored figures of the calls are then made anew.
     """
-    kinds = [(str(row[0]), str(row[1])) for row in columns.everywhere(f"DESCRIBE TABLE {told.table}")]
-    names = [name for name, _ in kinds]
-    read = [_as_number(name, kind) for name, kind in kinds]
     done = 0
     for some in batched_list(keys):
         where, params = [f"{told.key} IN {{keys:Array(String)}}"], {"keys": some}
-        settings = {"do_not_merge_across_partitions_select_final": 1}
-        query = Select(told.table, read, where, params, final=True, settings=settings)
-        rows = [change(dict(zip(names, row, strict=True))) for row in columns.rows(workspace, query)]
-        number = max([sequence, *(row[told.version] + 1 for row in rows)])
-        for row in rows:
+        made = [change(row) for row in rows.read(columns, workspace, told.table, where, params)]
+        number = max([sequence, *(row[told.version] + 1 for row in made)])
+        for row in made:
             row[told.version] = number
             if told.written:
                 row[told.written] = now_ms
-        columns.insert(told.table, names, [[row[name] for row in rows] for name in names])
+        rows.write(columns, told.table, made)
         columns.change(
             workspace,
             f"ALTER TABLE {told.table} DELETE WHERE workspace = {{workspace:String}} AND {where[0]}"
             f" AND {told.version} < {{sequence:UInt64}}",
             {**params, "sequence": number},
         )
-        done += len(rows)
+        done += len(made)
     return done
 
 
@@ -161,13 +156,6 @@ def holding(
                 if columns.rows(workspace, query)[0][0]:
                     return hold
     return None
-
-
-def _as_number(name: str, kind: str) -> str:
-    for prefix, function in _AS_NUMBER.items():
-        if prefix in kind:
-            return f"{function}({name})"
-    return f"toUnixTimestamp({name})" if kind.startswith("DateTime(") else name
 
 
 def batched_list(keys: Sequence[str]) -> Iterator[list[str]]:
