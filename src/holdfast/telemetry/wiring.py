@@ -12,12 +12,14 @@ from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.telemetry.api import calls as calls_api
 from holdfast.telemetry.api import configurations, exports, governance, metrics, vendor_usage
+from holdfast.telemetry.api import dashboards as dashboards_api
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.jobs.rollups import EVERY_SECONDS as ROLLUP_SECONDS
 from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
-from holdfast.telemetry.pages import calls, demo, trace
+from holdfast.telemetry.pages import calls, cost, dashboards, demo, trace
+from holdfast.telemetry.pages import metrics as metrics_pages
 from holdfast.telemetry.reads import calls as reads
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -25,11 +27,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
-    for door in (calls_api, metrics, configurations, exports, governance, vendor_usage):
+    for door in (calls_api, metrics, configurations, exports, governance, vendor_usage, dashboards_api):
         app.include_router(door.router)
-    for pages in (calls, trace, demo):
+    for pages in (calls, trace, metrics_pages, dashboards, cost, demo):
         app.include_router(pages.router)
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
+    frame.places.append(Place("Observe", "Metrics", "metrics", "chart", "m"))
+    frame.places.append(Place("Observe", "Dashboards", "dashboards", "overview", "b"))
+    frame.places.append(Place("Observe", "Cost", "cost", "coin", "o"))
     port = services.settings.data / "demo" / "control.port"
     frame.places.append(
         Place(
