@@ -253,7 +253,7 @@ def _chart(base: str, asked: MetricQuery, by: str, spent: Spending, step: Step) 
     times = [int(at.timestamp()) for at in spent.starts]
     series = []
 
-    def add(label: str, values: dict[Any, Decimal], href: str) -> None:
+    def add(label: str, values: dict[Any, Decimal], href: str, tone: str = "") -> None:
         found = [values.get(at) for at in spent.starts]
         series.append(
             {
@@ -261,6 +261,7 @@ def _chart(base: str, asked: MetricQuery, by: str, spent: Spending, step: Step) 
                 "values": [None if one is None else float(one) for one in found],
                 "texts": [None if one is None else plots.amount_text(one, spent.currency) for one in found],
                 "href": href,
+                "tone": tone,
             }
         )
 
@@ -274,7 +275,12 @@ def _chart(base: str, asked: MetricQuery, by: str, spent: Spending, step: Step) 
     }
     if not named or (by != "finish_reason" and any(left.values())):
         link = plots.calls_link(base, asked.equals.items(), asked.within)
-        add(REST if named else "all", {at: one for at, one in left.items() if one}, link)
+        add(
+            REST if named else "all",
+            {at: one for at, one in left.items() if one},
+            link,
+            "rest" if named else "",
+        )
     return {
         "label": f"Cost by {plots.dimension_label(by).lower()}, {spent.currency}",
         "says": "",

@@ -29,6 +29,8 @@ router = APIRouter(include_in_schema=False, prefix="/w/{workspace}/dashboards")
 Reader = Annotated[Caller, Depends(page_caller(Scope.READ))]
 Writer = Annotated[Caller, Depends(form_caller(Scope.OPERATE))]
 Text = Annotated[str, Form(max_length=4000)]
+POINTS = 60
+"""Panels are narrower than the charts of the explorer."""
 WINDOW = ("system", "environment", "range", "from", "to")
 
 
@@ -53,7 +55,7 @@ def _page(request: Request, caller: Caller, every: list[Dashboard], shown: Dashb
     complete = ingest(request).counter.wait(2.0)
     columns, workspace = services(request).columns, caller.ctx.workspace
     base, place = f"/w/{caller.workspace.slug}", here(request)
-    asked = [asked_of(_narrowed(panel, place), place, caller) for panel in shown.panels]
+    asked = [asked_of(_narrowed(panel, place), place, caller, POINTS) for panel in shown.panels]
     answers = panel_reads.plots(columns, workspace, asked, complete=complete)
     own = f"{base}/dashboards/{shown.slug}"
     kept = place.only(WINDOW)

@@ -80,14 +80,14 @@ def panel_of(place: Here, title: str = "") -> Panel:
     return reads.check(made)
 
 
-def asked_of(panel: Panel, place: Here, caller: Caller) -> Asked:
+def asked_of(panel: Panel, place: Here, caller: Caller, points: int = rules.POINTS) -> Asked:
     """A panel in the window of an address, and within what its reader may see. Raises Invalid, NotFound."""
     within = TimeRange(*time_range(place, caller.ctx.now))
     equals: dict[str, tuple[str, ...]] = {}
     for name, value in panel.filters:
         equals[name] = (*equals.get(name, ()), value)
     filters = calls_reads.reachable(CallFilter(within, equals), caller.reach[Scope.READ], None)
-    step = rules.step_of(panel.step, within, caller.workspace.zone)
+    step = rules.step_of(panel.step, within, caller.workspace.zone, points)
     return Asked(panel, within, step, tuple(filters.equals.items()), filters.pairs)
 
 

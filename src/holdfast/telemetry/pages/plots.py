@@ -38,6 +38,8 @@ WORDS = {
     "prompt_cache_token_rate": "Prompt cache, of tokens",
     "response_cache_hit_rate": "Response cache hits",
 }
+MOST_UNITS = 4
+"""Most currencies or names that a measure is drawn apart by."""
 MERGED = {"ms": "Time", "ratio": "Shares", "tokens": "Tokens"}
 """Kinds of which several measures stand in one chart, with its words."""
 
@@ -120,13 +122,14 @@ def charts(
     for name in measures:
         kind = kind_of(name)
         for unit in _units(name, kind, plot.rows):
-            key = kind if kind in MERGED and not grouped else f"{name} {unit}"
+            apart = unit if kind == "money" or grouped else ""
+            key = kind if kind in MERGED and not grouped else f"{name} {apart}"
             alone = sum(kind_of(one) == kind for one in measures) == 1 or key != kind
             words = label_of(name) if alone else MERGED[kind]
-            chart = found.setdefault(
-                key, _frame(words, kind, unit if kind == "money" else "", plot, step, within)
-            )
-            chart["says"] += (" " if chart["says"] else "") + MEASURES[name].says
+            words = f"{words}, {apart}" if apart else words
+            chart = found.setdefault(key, _frame(words, kind, unit, plot, step, within))
+            if MEASURES[name].says not in chart["says"]:
+                chart["says"] = f"{chart['says']} {MEASURES[name].says}".strip()
             for group in plot.top:
                 values = [_value(cells.get((start, group)), name, kind, unit) for start in plot.starts]
                 label = shown_group(group) if grouped else unit if kind == "names" else label_of(name)
@@ -137,7 +140,7 @@ def charts(
 def _frame(label: str, kind: str, unit: str, plot: Plot, step: Step, within: TimeRange) -> dict[str, Any]:
     times = [int(start.timestamp()) for start in plot.starts]
     return {
-        "label": f"{label}, {unit}" if unit else label,
+        "label": label,
         "says": "",
         "kind": kind,
         "unit": unit,
@@ -157,7 +160,7 @@ def _units(name: str, kind: str, rows: Sequence[MetricRow]) -> list[str]:
     for row in rows:
         for unit, value in (row.values[name] or {}).items():
             sizes[unit] = sizes.get(unit, 0) + value
-    return sorted(sizes, key=lambda unit: -sizes[unit])[:6] or [""]
+    return sorted(sizes, key=lambda unit: -sizes[unit])[:MOST_UNITS] or [""]
 
 
 def _value(row: MetricRow | None, name: str, kind: str, unit: str) -> Any:

@@ -62,10 +62,13 @@ def check(panel: Panel) -> Panel:
     return panels.checked(panel, MEASURES, DIMENSIONS)
 
 
-def plot(columns: Columns, workspace: str, asked: Asked, *, complete: bool = True) -> Plot:
-    """The answer to one panel. Raises Invalid."""
+def plot(
+    columns: Columns, workspace: str, asked: Asked, *, complete: bool = True, tabled: bool = True
+) -> Plot:
+    """The answer to one panel. Without `tabled`, the totals of groups say their calls alone. Raises Invalid."""
     whole = asked.whole
-    totals = metrics.query(columns, workspace, whole, complete=complete)
+    ranks = replace(whole, measures=("calls",)) if whole.group_by and not tabled else whole
+    totals = metrics.query(columns, workspace, ranks, complete=complete)
     top = tuple(row.group for row in totals.rows[: asked.panel.top])
     starts = panels.starts(asked.step, asked.within)
     if not top:
@@ -106,7 +109,7 @@ def plots(columns: Columns, workspace: str, asked: Sequence[Asked], *, complete:
     def answer(key: Asked) -> Plot:
         merged = replace(key, panel=replace(key.panel, measures=tuple(together[key])))
         try:
-            return plot(columns, workspace, merged, complete=complete)
+            return plot(columns, workspace, merged, complete=complete, tabled=False)
         except HoldfastError as error:
             return Plot(NOTHING, [], (), [], False, error.detail)
 

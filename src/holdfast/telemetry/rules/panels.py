@@ -57,19 +57,19 @@ class Dashboard:
     changed_at: datetime
 
 
-def auto_step(within: TimeRange, zone: str) -> Step:
-    """The shortest step that draws a window in about a hundred points; from 40 days on, days of the zone."""
+def auto_step(within: TimeRange, zone: str, points: int = POINTS) -> Step:
+    """The shortest step that draws a window in about so many points; from 40 days on, days of the zone."""
     seconds = (within.end - within.start).total_seconds()
     if seconds > 40 * DAY:
         calendar = "day" if seconds <= 120 * DAY else "week" if seconds <= 3 * 366 * DAY else "month"
         return Step(calendar=calendar, zone=zone)  # type: ignore[arg-type]
-    return Step(next(one for one in LADDER if seconds / one <= POINTS))
+    return Step(next(one for one in LADDER if seconds / one <= points))
 
 
-def step_of(text: str, within: TimeRange, zone: str) -> Step:
+def step_of(text: str, within: TimeRange, zone: str, points: int = POINTS) -> Step:
     """A step as addresses and panels write it. Raises Invalid."""
     if text in ("", "auto"):
-        return auto_step(within, zone)
+        return auto_step(within, zone, points)
     if text in CALENDAR:
         return Step(calendar=text, zone=zone)  # type: ignore[arg-type]
     if not text.isascii() or not text.isdecimal() or len(text) > 8 or not int(text):

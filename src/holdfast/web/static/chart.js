@@ -1,7 +1,7 @@
 // <ops-chart>: figures over time, drawn by uPlot from the JSON in its child script:
 // {"label", "kind": "count"|"tokens"|"ms"|"ratio"|"money" or "" (then "unit" is written behind values), "unit",
 //  "times": [unix seconds], "ends"?: [where each step ends], "zone"?, "days"?: steps are days or longer, "stacked"?,
-//  "series": [{"label", "values": [number|null], "texts"?: [exact words], "href"?: the calls, "tone"?: "danger"}]}
+//  "series": [{"label", "values": [number|null], "texts"?: [exact words], "href"?: the calls, "tone"?: "danger"|"rest"}]}
 // null is unknown and leaves a gap. Dragging fires "range" with {from, to} in unix seconds; a click on a point opens the
 // series' `href` with the window of that step. It redraws on resize, theme change and morph.
 class OpsChart extends HTMLElement {
@@ -30,17 +30,16 @@ class OpsChart extends HTMLElement {
     const chart = JSON.parse(source.textContent);
     const style = getComputedStyle(this);
     const colour = (name) => style.getPropertyValue(name).trim() && this.resolve(`var(${name})`);
-    const last = chart.times.length - 1;
     this.plot?.destroy();
     this.plot = new window.uPlot({
       ...this.box(),
-      padding: [8, 10, 0, 0],
+      padding: [8, 24, 0, 0],
       cursor: { drag: { x: true, y: false, setScale: false }, focus: { prox: 24 }, points: { size: 7 } },
       focus: { alpha: chart.series.length > 1 && !chart.stacked ? 0.35 : 1 },
       tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), chart.zone || "UTC"),
       scales: { y: { range: (_, low, high) => [Math.min(low ?? 0, 0), high > 0 ? high * 1.06 : 1] } },
       axes: [
-        { ...this.axis(colour, style), values: (_, ticks) => ticks.map((tick) => this.moment(tick, chart, false)) },
+        { ...this.axis(colour, style), size: 24, gap: 4, values: (_, ticks) => ticks.map((tick) => this.moment(tick, chart, false)) },
         { ...this.axis(colour, style), size: 62, values: (_, ticks) => ticks.map((tick) => this.short(tick, chart)) },
       ],
       series: [
@@ -50,11 +49,7 @@ class OpsChart extends HTMLElement {
       legend: { live: true },
       hooks: {
         setSelect: [(plot) => this.select(plot)],
-        ready: [(plot) => {
-          plot.setLegend({ idx: last });
-          plot.over.addEventListener("mouseleave", () => plot.setLegend({ idx: last }));
-          plot.over.addEventListener("click", () => this.open(plot, chart));
-        }],
+        ready: [(plot) => plot.over.addEventListener("click", () => this.open(plot, chart))],
       },
     }, [chart.times, ...this.heights(chart)], this);
   }
@@ -64,7 +59,8 @@ class OpsChart extends HTMLElement {
   }
 
   series(one, index, chart, colour) {
-    const stroke = one.tone === "danger" && chart.series.length === 1 ? colour("--danger") : colour(`--series-${index % 8 + 1}`);
+    const failing = one.tone === "danger" && chart.series.length === 1;
+    const stroke = failing ? colour("--danger") : one.tone === "rest" ? colour("--bar") : colour(`--series-${index % 8 + 1}`);
     const alone = (plot, number) => {
       const values = plot.data[number];
       return values.map((value, at) => at).filter((at) => values[at] != null && values[at - 1] == null && values[at + 1] == null);
@@ -108,8 +104,9 @@ class OpsChart extends HTMLElement {
   }
 
   exact(one, at, chart) {
-    const value = at == null ? null : one.values[at];
-    if (value == null) return "unknown";
+    if (at == null) return "";
+    const value = one.values[at];
+    if (value == null) return "no data";
     if (one.texts) return one.texts[at];
     if (chart.kind === "count" || chart.kind === "tokens") return value.toLocaleString("en-US");
     return this.short(value, chart);
