@@ -17,7 +17,8 @@ def dashboards(caller: Caller, tx: Transaction) -> list[Dashboard]:
     beginning.
     """
     found = store.all_of(tx, caller.ctx.workspace)
-    if not caller.reach[Scope.READ].everywhere:
+    reach = caller.reach.get(Scope.READ)  # none: a key that may change dashboards and read nothing
+    if reach is None or not reach.everywhere:
         found = [one for one in found if one.changed_by == caller.ctx.actor.id]
     return found or [first(caller)]
 
