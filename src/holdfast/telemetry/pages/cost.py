@@ -118,7 +118,7 @@ def cost(request: Request, caller: Reader) -> HTMLResponse:
                 {"range": None, "from": iso(asked.within.start), "to": iso(asked.within.end)}
             )
         ),
-        unpriced_href=plots.calls_link(base, [*asked.equals.items(), ("cost_source", ("",))], asked.within),
+        unpriced_href=f"{place.set(details='1')}#unpriced",
         ever=total is not None or bool(fault) or calls_reads.ever(found.columns, caller.ctx.workspace),
     )
 
@@ -157,7 +157,7 @@ def _details(request: Request, caller: Caller, place: Here) -> dict[str, Any]:
                 "calls": calls,
                 "share": calls / whole,
                 "mend": mend(reason),
-                "href": link(cost_unknown_reason=reason, model=model, cost_source=""),
+                "href": link(cost_unknown_reason=reason, model=model),
             }
             for reason, model, calls in found.unpriced[:12]
         ],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
@@ -309,9 +310,13 @@ def _by_step(base: str, asked: Asked, plot: Plot) -> list[dict[str, Any]]:
         part = TimeRange(start, min(end, asked.within.end))
         cut = row.start is None or row.start < asked.within.start or end >= asked.within.end
         link = plots.calls_link(base, asked.equals, part, asked.panel.group_by, row.group)
-        found.append(
-            {"group": row.group, "values": row.values, "href": link, "start": row.start, "partial": cut}
-        )
+        began = row.start or asked.within.start
+        local = began.astimezone(ZoneInfo(asked.step.zone)) if asked.step.calendar else began
+        label = f"{local.day} {local:%b}" if asked.step.calendar else f"{local.day} {local:%b %H:%M}"
+        if asked.step.seconds % 60:
+            label += f":{local:%S}"
+        one = {"group": row.group, "values": row.values, "href": link, "start": began}
+        found.append(one | {"label": label, "partial": cut})
     return found
 
 

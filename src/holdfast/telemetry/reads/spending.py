@@ -168,7 +168,7 @@ def details(columns: Columns, workspace: str, asked: MetricQuery) -> Details:
     queries = (
         replace(one, measures=PER_WHOM),
         replace(one, measures=("unpriced",), group_by=("cost_unknown_reason", "model"), limit=1000),
-        replace(one, measures=("calls", "unpriced", "cost"), group_by=("cost_source",), limit=100),
+        replace(one, measures=("calls", "cost", "cost_per_call"), group_by=("cost_source",), limit=100),
     )
     with ThreadPoolExecutor(panels.AT_ONCE) as pool:
         whom, reasons, sources = pool.map(lambda query: metrics.query(columns, workspace, query), queries)
@@ -176,8 +176,17 @@ def details(columns: Columns, workspace: str, asked: MetricQuery) -> Details:
     return Details(
         _only(whom),
         sorted((found for found in unpriced if found[2]), key=lambda found: (-found[2], found)),
-        [(row.group[0], int(row.values["calls"]), row.values["cost"] or {}) for row in sources.rows],
+        [(row.group[0], _priced(row), row.values["cost"]) for row in sources.rows if row.values["cost"]],
     )
+
+
+def _priced(row: MetricRow) -> int:
+    """How many requests of a group have a cost: what they cost by what each costs. All calls, where all were free."""
+    cost: dict[str, Decimal] = row.values["cost"]
+    for currency, amount in cost.items():
+        if amount:
+            return int(round(amount / row.values["cost_per_call"][currency]))
+    return int(row.values["calls"])
 
 
 def _only(answer: MetricAnswer) -> dict[str, Any] | None:

@@ -8,6 +8,8 @@ class OpsChart extends HTMLElement {
   connectedCallback() {
     this.resize = new ResizeObserver(() => this.plot?.setSize(this.box()));
     this.renew = () => this.draw();
+    this.scheme = matchMedia("(prefers-color-scheme: dark)");
+    this.scheme.addEventListener("change", this.renew);
     document.addEventListener("holdfast:theme", this.renew);
     this.draw();
     this.resize.observe(this);
@@ -15,6 +17,7 @@ class OpsChart extends HTMLElement {
 
   disconnectedCallback() {
     this.resize.disconnect();
+    this.scheme.removeEventListener("change", this.renew);
     document.removeEventListener("holdfast:theme", this.renew);
     this.plot?.destroy();
     this.plot = null;
