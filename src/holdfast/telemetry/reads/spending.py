@@ -185,7 +185,8 @@ def _priced(row: MetricRow) -> int:
     cost: dict[str, Decimal] = row.values["cost"]
     for currency, amount in cost.items():
         if amount:
-            return int(round(amount / row.values["cost_per_call"][currency]))
+            count: int = round(amount / row.values["cost_per_call"][currency])
+            return count
     return int(row.values["calls"])
 
 
