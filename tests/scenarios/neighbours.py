@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import sqlalchemy as sa
+from tests.scenarios.boards import keep_boards
 from tests.scenarios.watching import alert_of, channel_of
 
 from holdfast.kernel.context import Actor, Context
@@ -453,7 +454,7 @@ def furnish(core: CoreProcess) -> World:
     mine.values["same trace"] = theirs.values["same trace"] = same
     _holds(world)
     _views(world)
-    _dashboards(world)
+    keep_boards(world, {"full admin": OTHER, "their admin": THEIRS})
     for place, name in ((mine, "full key"), (theirs, "their key")):
         client, _ = world.client(world.credentials[name])
         with client:
@@ -493,25 +494,3 @@ def _views(world: World) -> None:
         with world.database.reading() as tx:
             mine = sa.select(saved_views.c.id).where(saved_views.c.workspace == place.id)
             place.ids["view"] = str(tx.execute(mine).scalar())
-
-
-def _dashboards(world: World) -> None:
-    said = {"full admin": (f"board-{MINE}", OTHER), "their admin": (f"board-{THEIRS}", THEIRS)}
-    for name, (slug, mark) in said.items():
-        credential = world.credentials[name]
-        place = world.places[credential.place]
-        panel = {
-            "id": f"panel-{place.mark}",
-            "title": f"panel {mark} {place.mark}",
-            "measures": ["calls"],
-            "filters": {"system": [f"other-{mark}"]},
-        }
-        client, _ = world.client(credential)
-        with client:
-            put = client.put(
-                f"/api/v1/dashboards/{slug}",
-                params={"workspace": place.slug},
-                json={"name": f"board {mark} {place.mark}", "panels": [panel]},
-            )
-        assert put.status_code == 200, put.text
-        place.ids["panel"], place.values["dashboard"] = f"panel-{place.mark}", slug
