@@ -34,6 +34,8 @@ Reader = Annotated[Caller, Depends(page_caller(Scope.READ))]
 
 TABS = ("model", "tenant", "route", "feature", "agent", "user", "system", "release")
 SHOWN = 100
+HEAVY = 300_000
+"""From so many calls on, what is read from each of them is read only when somebody asks."""
 SORTS = ("cost", "change", "calls", "cost_per_call", "unpriced")
 BUCKETS = (
     ("input_uncached_tokens", "Input, uncached", "input_tokens"),
@@ -111,6 +113,7 @@ def cost(request: Request, caller: Reader) -> HTMLResponse:
         chart=_chart(base, asked, by, spent, step) if spent else None,
         buckets=_buckets(total),
         details=_details(request, caller, place) if later else None,
+        heavy=total is not None and total["calls"] > HEAVY,
         prices=f"{base}/settings/prices",
         filters={name: plots.dimension_label(name) for name in panel_reads.DIMENSIONS},
         export=str(
