@@ -319,11 +319,45 @@ def test_price_a_model_of_our_own(desk: Desk) -> None:
         expect(desk.page.locator("table").get_by_text("acme-large*")).to_be_visible()
 
 
+def test_find_which_tenant_drives_the_cost_of_a_model(desk: Desk) -> None:
+    desk.go("cost?range=7d")
+    with desk.task("which-tenant-drives-the-cost"):
+        dearest = desk.page.locator("tbody tr[data-row]").first
+        dearest.hover()
+        dearest.locator("a.only").click()
+        desk.page.get_by_role("navigation", name="Cost by").get_by_role("link", name="Tenant").click()
+        desk.page.wait_for_url("**by=tenant*")
+        expect(desk.page.locator("tbody tr[data-row]").first).to_contain_text("%")
+    desk.settle()
+    ranked = desk.workspace.get("metrics/query", measure="cost", group_by="tenant")["rows"]
+    assert ranked, "the API answers the same question"
+
+
+def test_find_when_a_route_was_slow(desk: Desk) -> None:
+    desk.go("metrics?range=7d&measure=latency_p95")
+    with desk.task("when-a-route-was-slow"):
+        desk.page.locator("summary", has_text=re.compile("^By")).click()
+        desk.page.locator(".menu-body a", has_text=re.compile("^Route$")).first.click()
+        desk.page.wait_for_url("**group_by=route*")
+        desk.page.get_by_role("link", name="By step").click()
+        desk.page.wait_for_url("**view=steps*")
+        expect(desk.page.locator("tbody tr[data-row]").first).to_be_visible()
+        desk.page.locator("tbody a.row-link").first.click()
+        desk.page.wait_for_url("**/w/demo/calls?*")
+
+
+def test_open_the_dashboard(desk: Desk) -> None:
+    with desk.task("open-the-dashboard"):
+        desk.page.goto("/w/demo/dashboards?range=7d")
+        expect(desk.page.locator("ops-chart canvas").nth(5)).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_of_the_product_is_accessible(desk: Desk, axe: str, theme: str) -> None:
     """axe on the wired pages, beside the sweep over the preview's invented data."""
     trace = desk.workspace.get("calls", limit=1)["calls"][0]["trace_id"]
     paths = ["calls?range=24h", f"traces/{trace}", "settings", "settings/systems", "settings/environments"]
+    paths += ["metrics?range=24h", "dashboards?range=24h", "cost?range=24h"]
     paths += ["settings/members", "settings/keys", "settings/content", "settings/prices"]
     found: dict[str, list[str]] = {}
     context = desk.page.context.browser.new_context(  # type: ignore[union-attr]

@@ -83,6 +83,8 @@ def asks(world: World, operation: Operation, place: Place, csrf: str, **instead:
         query = {one: chosen[one] for one in operation.query if one in chosen}
         if "name" in operation.query:
             query["name"] = FACETS
+        if "measure" in operation.query:
+            query |= {"measure": ["calls", "cost"], "group_by": ["system", "tenant"]}
         query |= {one[6:]: text for one, text in instead.items() if one.startswith("query_")}
         body = {}
         for one in operation.body:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import sqlalchemy as sa
+from tests.scenarios.boards import keep_boards
 from tests.scenarios.watching import alert_of, channel_of
 
 from holdfast.kernel.context import Actor, Context
@@ -453,6 +454,7 @@ def furnish(core: CoreProcess) -> World:
     mine.values["same trace"] = theirs.values["same trace"] = same
     _holds(world)
     _views(world)
+    keep_boards(world, {"full admin": OTHER, "their admin": THEIRS})
     for place, name in ((mine, "full key"), (theirs, "their key")):
         client, _ = world.client(world.credentials[name])
         with client:

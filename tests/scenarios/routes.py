@@ -153,6 +153,10 @@ FREE: dict[str, Any] = {
     "token": "no-such-token",
     "next": "/",
     "query": "range=1h",
+    "title": "a title",
+    "dashboard": "",
+    "change": "up",
+    "panels": [{"title": "a title", "measures": ["calls"]}],
     "fault": "slow-upstream",
     "state": "break",
     "provider": "openai",
@@ -205,6 +209,10 @@ UNIQUE = {"slug": "made-{n}", "email": "new-{n}@nobody.test"}
 TOKENS = {"csrf", "csrf_token"}
 """Fields that the credential fills."""
 PLAIN_QUERY = {
+    "measure",
+    "group_by",
+    "step",
+    "zone",
     "limit",
     "order",
     "format",
@@ -236,9 +244,10 @@ IDS = {
     "erasure",
     "channel",
     "rule",
+    "panel",
 }
 """Path parameters that name a record: a neighbour's is as good as none."""
-NAMES = {"system", "environment", "what"}
+NAMES = {"system", "environment", "what", "dashboard"}
 """Path parameters that are texts of the caller's own choice."""
 
 

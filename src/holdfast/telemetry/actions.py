@@ -14,9 +14,11 @@ from holdfast.kernel.time import iso
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.audit import actions as audit
 from holdfast.storage.sql import Transaction
+from holdfast.telemetry.rules import panels
 from holdfast.telemetry.rules.erasing import ERASED, Subject
 from holdfast.telemetry.rules.holds import Hold
-from holdfast.telemetry.store import control, repricing
+from holdfast.telemetry.rules.panels import Dashboard, Panel
+from holdfast.telemetry.store import control, dashboards, repricing
 from holdfast.telemetry.store.control import Erasure, SavedView
 from holdfast.telemetry.store.repricing import Repricing
 
@@ -59,6 +61,67 @@ def delete_view(by: Caller, tx: Transaction, view: str) -> None:
     if not control.delete_view(tx, by.ctx.workspace, view, owner):
         raise NotFound("there is no such saved view")
     audit.record(by.ctx, tx, action="view.deleted", subject=view)
+
+
+def save_dashboard(by: Caller, tx: Transaction, slug: str, name: str, made: tuple[Panel, ...]) -> Dashboard:
+    """Keeps a dashboard, in place of an earlier one of its slug. The panels were checked.
+
+    Raises Invalid, and Conflict where the earlier one is another's that the caller may not see.
+    """
+    ctx = by.ctx
+    if len(made) > panels.MOST_PANELS:
+        raise Invalid(f"a dashboard holds at most {panels.MOST_PANELS} panels", where="panels")
+    if len({one.id for one in made}) < len(made):
+        raise Invalid("two panels have the same id", where="panels")
+    earlier = dashboards.one(tx, ctx.workspace, panels.check_slug(slug))
+    if earlier is not None and not _may_change(by, earlier):
+        raise Conflict("somebody else has a dashboard of this name; choose another", where="name")
+    saved = Dashboard(ctx.workspace, slug, panels.name_of(name), made, ctx.actor.id, ctx.now)
+    dashboards.put(tx, saved)
+    audit.record(
+        ctx,
+        tx,
+        action="dashboard.saved",
+        subject=f"dashboard:{slug}",
+        details={"name": saved.name, "panels": [panels.plain(one) for one in made]},
+    )
+    return saved
+
+
+def add_dashboard(by: Caller, tx: Transaction, name: str, made: tuple[Panel, ...]) -> Dashboard:
+    """Keeps a new dashboard under a name. Raises Invalid."""
+    taken = {one.slug for one in dashboards.all_of(tx, by.ctx.workspace)}
+    return save_dashboard(by, tx, panels.slug_of(panels.name_of(name), taken), name, made)
+
+
+def delete_dashboard(by: Caller, tx: Transaction, slug: str) -> None:
+    """Forgets a dashboard; one's own, for who may not read the whole workspace. Raises NotFound."""
+    found = dashboards.one(tx, by.ctx.workspace, slug)
+    if found is None or not _may_change(by, found):
+        raise NotFound("there is no such dashboard")
+    dashboards.delete(tx, by.ctx.workspace, slug)
+    audit.record(by.ctx, tx, action="dashboard.deleted", subject=f"dashboard:{slug}")
+
+
+def _may_change(by: Caller, dashboard: Dashboard) -> bool:
+    reach = by.reach.get(Scope.READ)
+    return (reach is not None and reach.everywhere) or dashboard.changed_by == by.ctx.actor.id
+
+
+def _strip_dashboards(tx: Transaction, workspace: str, texts: tuple[str, ...]) -> int:
+    """Takes away what names one of these texts; returns how many panels went."""
+    gone = 0
+    for found in dashboards.all_of(tx, workspace):
+        one = found
+        left = panels.without(one.panels, texts)
+        named = any(text.lower() in one.name.lower() for text in texts)
+        gone += len(one.panels) - len(left)
+        if named:
+            dashboards.delete(tx, workspace, one.slug)  # its name in addresses names them too
+            one = replace(one, slug=new_id("dashboard").replace("_", "-"), name=ERASED)
+        if named or len(left) < len(one.panels):
+            dashboards.put(tx, replace(one, panels=left))
+    return gone
 
 
 def flip_demo(ctx: Context, tx: Transaction, fault: str, state: str) -> None:
@@ -131,11 +194,17 @@ def begin_erasure(ctx: Context, tx: Transaction, erasure: Erasure) -> None:
 def finish_erasure(ctx: Context, tx: Transaction, erasure: Erasure, subject: Subject) -> Erasure:
     """Erases the person from the control store, and records what was erased everywhere, by counts."""
     views = control.delete_views_naming(tx, ctx.workspace, _texts(subject)) if subject.telling else 0
+    stripped = _strip_dashboards(tx, ctx.workspace, _texts(subject)) if subject.telling else 0
     control.blank_holds_of(tx, ctx.workspace, subject.text, ERASED)
     entries = set(audit.erase_about(ctx, tx, subject.text))
     if subject.telling:
         entries |= set(audit.erase_mentions(ctx, tx, _texts(subject)))
-    counts = {**erasure.counts, "saved_views": views, "audit_entries": len(entries)}
+    counts = {
+        **erasure.counts,
+        "saved_views": views,
+        "dashboard_panels": stripped,
+        "audit_entries": len(entries),
+    }
     done = replace(erasure, done_at=ctx.now, counts=counts)
     control.put_erasure(tx, done)
     details = {"person": done.subject_hash, "counts": counts}

@@ -12,6 +12,7 @@ from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.telemetry.api import calls as calls_api
 from holdfast.telemetry.api import configurations, exports, governance, metrics, repricing, vendor_usage
+from holdfast.telemetry.api import dashboards as dashboards_api
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.jobs.repricing import EVERY_SECONDS as REPRICE_SECONDS
@@ -19,7 +20,8 @@ from holdfast.telemetry.jobs.repricing import Repricer
 from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.jobs.rollups import EVERY_SECONDS as ROLLUP_SECONDS
 from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
-from holdfast.telemetry.pages import calls, demo, trace
+from holdfast.telemetry.pages import calls, cost, dashboards, demo, trace
+from holdfast.telemetry.pages import metrics as metrics_pages
 from holdfast.telemetry.reads import calls as reads
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -27,11 +29,15 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
-    for door in (calls_api, metrics, configurations, exports, governance, repricing, vendor_usage):
+    doors = (calls_api, metrics, configurations, exports, governance, repricing, vendor_usage, dashboards_api)
+    for door in doors:
         app.include_router(door.router)
-    for pages in (calls, trace, demo):
+    for pages in (calls, trace, metrics_pages, dashboards, cost, demo):
         app.include_router(pages.router)
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
+    frame.places.append(Place("Observe", "Metrics", "metrics", "chart", "m"))
+    frame.places.append(Place("Observe", "Dashboards", "dashboards", "overview", "b"))
+    frame.places.append(Place("Observe", "Cost", "cost", "coin", "o"))
     port = services.settings.data / "demo" / "control.port"
     frame.places.append(
         Place(

@@ -96,7 +96,8 @@ def money(amount: Decimal | None, currency: str | None = "USD", reason: str | No
     if amount is None:
         return unknown(reason or "No price was found.")
     code = currency or "USD"
-    return Markup('<span title="{} {}">{}</span>').format(f"{amount:f}", code, words.money(amount, code))
+    exact = f"{amount.normalize():f}"
+    return Markup('<span title="{} {}">{}</span>').format(exact, code, words.money(amount, code))
 
 
 def percent(ratio: float | None, reason: str = NOT_KNOWN) -> Markup:
