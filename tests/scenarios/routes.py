@@ -224,6 +224,9 @@ PLAIN_QUERY = {
     "streaming",
     "refusal",
     "sample",
+    "attempt",
+    "cache_hit",
+    "configuration",
     "which",
     "add",
 }
