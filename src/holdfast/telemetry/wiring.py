@@ -17,7 +17,7 @@ from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.jobs.rollups import EVERY_SECONDS as ROLLUP_SECONDS
 from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
-from holdfast.telemetry.pages import calls, demo, trace
+from holdfast.telemetry.pages import calls, demo, portfolio, system, today, trace
 from holdfast.telemetry.reads import calls as reads
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -27,8 +27,10 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
     for door in (calls_api, metrics, configurations, exports, governance, vendor_usage):
         app.include_router(door.router)
-    for pages in (calls, trace, demo):
+    for pages in (today, portfolio, system, calls, trace, demo):
         app.include_router(pages.router)
+    frame.places.append(Place("Observe", "Today", "today", "sun", "t"))
+    frame.places.append(Place("Observe", "Portfolio", "portfolio", "cube", "p"))
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
     port = services.settings.data / "demo" / "control.port"
     frame.places.append(
