@@ -216,12 +216,17 @@ def gathered(request: Request, caller: Caller, slot: str, **facts: Any) -> list[
     return [one for one in found if one is not None]
 
 
-def parts(request: Request, caller: Caller, slot: str, **facts: Any) -> list[Markup]:
-    """The partials that rooms put into a slot, rendered."""
+def parts(request: Request, caller: Caller, slot: str, tag: str = "div", **facts: Any) -> list[Markup]:
+    """The partials that rooms put into a slot, rendered. `tag`: what each of them is, a `div` or a list's `li`."""
     shared = {"here": here(request), "base": f"/w/{caller.workspace.slug}", "carry": CARRY}
-    shared["csrf_token"] = caller.csrf
+    shared |= {"csrf_token": caller.csrf, "tag": tag}
     render = frame(request).renderer.render
-    return [
-        Markup(render(one.template, **{**shared, **one.context}))  # noqa: S704 - our own templates, which escape
-        for one in gathered(request, caller, slot, **facts)
-    ]
+    found = []
+    for one in gathered(request, caller, slot, **facts):
+        try:
+            text = render(one.template, **{**shared, **one.context})
+        except Exception:  # the same edge as in `gathered`
+            log.exception("the slot %s could not be shown", slot)
+            text = render(FAILED.template, **shared)
+        found.append(Markup(text))  # noqa: S704 - our own templates, which escape
+    return found

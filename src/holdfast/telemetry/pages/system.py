@@ -114,7 +114,7 @@ def _timeline(
         "board": board(course, within, marks[-MOST_MARKS:], calls),
         "marks": [(number, mark) for number, mark in enumerate(marks[-MOST_MARKS:], 1)],
         "marks_failed": FAILED in found,
-        "routes": [_route(calls, route, values) for route, values in course.routes],
+        "routes": [route_row(calls, route, values) for route, values in course.routes],
         "more_routes": course.more_routes,
         "more": parts(request, caller, MORE, **told),
     }
@@ -146,10 +146,12 @@ def board(course: Course, within: TimeRange, marks: Sequence[Mark], calls: Here)
         top = max(known, default=None)
         row |= {
             "value": shown(measure, whole, "There were no calls in this range."),
-            "top": plain(measure, top, currency) if top else "",
+            "top": f"to {plain(measure, top, currency)}" if top else "",
             "tone": row.get("tone", ""),
             "parts": row.get("parts", []),
         }
+    if whole and whole["unpriced"]:
+        rows[1]["top"] = f"{words.count(whole['unpriced'])} calls unpriced"
     return {
         "label": "Figures over time: choose a step to see its calls",
         "lane": "Changes" if marks else "",
@@ -193,7 +195,7 @@ def _column(
     }
 
 
-def _route(calls: Here, route: str, values: dict[str, Any] | Any) -> dict[str, Any]:
+def route_row(calls: Here, route: str, values: dict[str, Any] | Any) -> dict[str, Any]:
     tokens = " → ".join(
         "–" if values[name] is None else words.count(values[name])
         for name in ("input_tokens", "output_tokens")

@@ -27,6 +27,7 @@ from holdfast.telemetry.reads import calls as calls_reads
 from holdfast.telemetry.reads import standing
 from holdfast.telemetry.reads.standing import Standing, Today
 from holdfast.telemetry.rules.week import DAYS, LEAST_CALLS, LEAST_DAYS, WATCHED, Off
+from holdfast.web import words
 
 router = APIRouter(include_in_schema=False)
 Reader = Annotated[Caller, Depends(page_caller(Scope.READ))]
@@ -62,8 +63,8 @@ def today_page(request: Request, caller: Reader) -> HTMLResponse:
         rows=[row(caller, one) for one in found.systems],
         more=found.more,
         unknowns=unknowns(caller, found),
-        waiting=parts(request, caller, WAITING, **told),
-        changes=parts(request, caller, CHANGES, **told),
+        waiting=parts(request, caller, WAITING, "li", **told),
+        changes=parts(request, caller, CHANGES, "li", **told),
         **first_steps(request, caller),
     )
 
@@ -72,12 +73,12 @@ def findings(caller: Caller, one: Standing) -> list[dict[str, str]]:
     """What is to be said of a system first: that it is silent, or what is off its week."""
     href = system_href(caller, one.system)
     name = one.system or "Calls without a system"
-    if one.silent_hours is not None:
-        usual = "In these hours it usually calls; nobody knows here whether it is down or was switched off."
-        hours = f"{one.silent_hours} h" if one.silent_hours < 48 else f"{one.silent_hours // 24} days"
-        return [
-            {"tone": "danger", "system": name, "href": href, "says": f"silent for {hours}", "note": usual}
-        ]
+    if one.silence is not None:
+        hours = one.silence.hours
+        since = f"Last call {words.exact(one.last_call)[:16]} UTC. " if one.last_call else ""
+        usual = f"In these hours it usually makes {words.count(round(one.silence.usual))} calls."
+        says = f"silent for {hours} h" if hours < 48 else f"silent for {hours // 24} days"
+        return [{"tone": "danger", "system": name, "href": href, "says": says, "note": since + usual}]
     return [
         {"tone": "warning", "system": name, "href": href, "says": _says(off, one), "note": _usual(off, one)}
         for off in one.off
@@ -107,10 +108,12 @@ def row(caller: Caller, one: Standing) -> dict[str, Any]:
         value, day = last.get(measure), yesterday.get(measure)
         if watch.volume:
             against = same_day.get(measure)
-            note = f"{change(value, day)} · {change(value, against)}"
+            parts_of = (change(value, day), change(value, against))
+            note = "" if set(parts_of) <= {"–", "±0 %"} else " · ".join(parts_of)
         else:
             against = _middle(one, measure)
-            note = f"{plain(measure, day)} · {plain(measure, against)}"
+            parts_of = (plain(measure, day), plain(measure, against))
+            note = "" if set(parts_of) <= {"–", plain(measure, value)} else " · ".join(parts_of)
         held = "the same day a week before" if watch.volume else "the middle of the week before"
         title = (
             f"The day before: {plain(measure, day, one.currency)}. "
@@ -132,7 +135,7 @@ def row(caller: Caller, one: Standing) -> dict[str, Any]:
             "text": shown("calls", one.hour or {"calls": 0}),
             "note": f"{plain('error_rate', one.hour['error_rate'])} failed" if one.hour else "",
         },
-        "silent": one.silent_hours is not None,
+        "silent": one.silence is not None,
     }
 
 
@@ -156,7 +159,7 @@ def unknowns(caller: Caller, found: Today) -> list[dict[str, Any]]:
 
     nameless = sum(one.last["calls"] for one in found.systems if one.last is not None and not one.system)
     lines = (
-        ("without a known cost", total("unpriced"), ""),
+        ("without a known cost", total("unpriced"), "&cost_source=(unknown)"),
         ("without tokens", total("usage_unknown"), ""),
         ("without a system", nameless, "&system=(unknown)"),
         ("without a route", found.routeless, "&route=(unknown)"),
@@ -166,7 +169,7 @@ def unknowns(caller: Caller, found: Today) -> list[dict[str, Any]]:
         {
             "label": label,
             "n": n if calls else None,
-            "share": n / calls if calls else None,
+            "share": min(n / calls, 1.0) if calls else None,
             "href": f"{base}{query}" if query and n else "",
         }
         for label, n, query in lines

@@ -6,7 +6,7 @@ Everything here is asked of `reads.metrics`, a few queries for all systems toget
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -86,7 +86,8 @@ class Standing:
     hours: tuple[int | None, ...]
     hour: Values | None
     off: tuple[week.Off, ...]
-    silent_hours: int | None
+    silence: week.Silence | None
+    last_call: datetime | None = None  # of a silent one
 
     @property
     def compared(self) -> bool:
@@ -128,7 +129,13 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
         _standing(name, start, left, by_day.get(name, {}), by_hour.get(name, {}), recent.get(name))
         for name in dict.fromkeys([*by_day, *recent])
     ]
-    made.sort(key=lambda one: (-(one.silent_hours or 0), -(one.off[0].spreads if one.off else 0.0)))
+    made = [
+        replace(one, last_call=_last(columns, workspace, of, one, end)) if one.silence else one
+        for one in made
+    ]
+    made.sort(
+        key=lambda one: (-(one.silence.usual if one.silence else 0), -(one.off[0].spreads if one.off else 0))
+    )
     return Today(
         end - DAY,
         end,
@@ -138,6 +145,17 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
         _calls(ask(("calls",), day, also={"tenant": ("",)})),
         not recent,
     )
+
+
+def _last(columns: Columns, workspace: str, of: Chosen, one: Standing, end: datetime) -> datetime | None:
+    """The last call of a system, sought in the last hour that has any."""
+    ago = next((ago for ago, calls in enumerate(reversed(one.hours)) if calls), None)
+    if ago is None:
+        return None
+    within = TimeRange(end - HOUR * (ago + 1), end - HOUR * ago)
+    filters = CallFilter(within, {**of.equals, "system": (one.system,)}, pairs=of.pairs)
+    listed = calls_reads.calls(columns, workspace, filters, 1).items
+    return datetime.fromisoformat(listed[0]["started_at"]) if listed else None
 
 
 def _calls(answer: MetricAnswer) -> int:
@@ -181,7 +199,7 @@ def _standing(
         tuple(hours),
         hour,
         tuple(week.off_week(days[0] or {}, [day or {} for day in days[1:]])),
-        week.silent_for(hours),
+        week.silence(hours),
     )
 
 

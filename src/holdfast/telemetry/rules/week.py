@@ -71,6 +71,14 @@ class Off:
         return self.value > self.middle
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """How many whole hours a system has not called, and how many calls are usual in them (the median of the week)."""
+
+    hours: int
+    usual: float
+
+
 def off_week(last: Day, before: Sequence[Day]) -> list[Off]:
     """The figures of the last day that are off its week, the furthest first.
 
@@ -100,8 +108,8 @@ def comparable(last: Day, before: Sequence[Day]) -> bool:
     return len(days) >= LEAST_DAYS and _comparable(last, before[:DAYS], "calls")
 
 
-def silent_for(hours: Sequence[int | None]) -> int | None:
-    """For how many whole hours a system that should have called has been silent; None where it is not, or nobody can say.
+def silence(hours: Sequence[int | None]) -> Silence | None:
+    """The silence of a system that should have called; None where it is not silent, or nobody can say.
 
     `hours` are calls by hour, oldest first, the running hour last; None is an hour before its first call. It should have
     called where the same hours of most of the seven days before held at least ten calls.
@@ -121,7 +129,7 @@ def silent_for(hours: Sequence[int | None]) -> int | None:
             usual.append(sum(known))
     if len(usual) < LEAST_DAYS or median(usual) < LEAST_MISSED:
         return None
-    return whole
+    return Silence(whole, median(usual))
 
 
 def day_zone(hour: int) -> str:
