@@ -43,8 +43,8 @@ def today(*, quiet: bool) -> dict[str, Any]:
             "tone": "danger",
             "system": "night-batch",
             "href": "/w/acme/systems/night-batch",
-            "says": "silent for 4 h",
-            "note": "Last call 2026-11-21 15:56 UTC. In these hours it usually makes 24 calls.",
+            "says": "silent since 2026-11-21 15:56 UTC",
+            "note": "In the last 4 h it would usually have made 24 calls.",
         },
         {
             "tone": "warning",

@@ -104,7 +104,13 @@ def _timeline(
     request: Request, caller: Caller, name: str, of: standing.Chosen, within: TimeRange
 ) -> dict[str, Any]:
     course = standing.course(services(request).columns, caller.ctx.workspace, of, within)
-    told = {"system": name, "start": within.start, "end": within.end, "equals": of.equals, "pairs": of.pairs}
+    told: dict[str, Any] = {
+        "system": name,
+        "start": within.start,
+        "end": within.end,
+        "equals": of.equals,
+        "pairs": of.pairs,
+    }
     found = gathered(request, caller, MARKS, **told)
     marks = sorted((mark for some in found if some is not FAILED for mark in some), key=lambda one: one.at)
     calls = _calls(caller, name, here(request))

@@ -75,10 +75,13 @@ def findings(caller: Caller, one: Standing) -> list[dict[str, str]]:
     name = one.system or "Calls without a system"
     if one.silence is not None:
         hours = one.silence.hours
-        since = f"Last call {words.exact(one.last_call)[:16]} UTC. " if one.last_call else ""
-        usual = f"In these hours it usually makes {words.count(round(one.silence.usual))} calls."
-        says = f"silent for {hours} h" if hours < 48 else f"silent for {hours // 24} days"
-        return [{"tone": "danger", "system": name, "href": href, "says": says, "note": since + usual}]
+        length = f"{hours} h" if hours < 48 else f"{hours // 24} days"
+        since = f"{words.exact(one.last_call)[:16]} UTC" if one.last_call else f"at least {length}"
+        says = f"silent since {since}" if one.last_call else f"silent for {since}"
+        usual = (
+            f"In the last {length} it would usually have made {words.count(round(one.silence.usual))} calls."
+        )
+        return [{"tone": "danger", "system": name, "href": href, "says": says, "note": usual}]
     return [
         {"tone": "warning", "system": name, "href": href, "says": _says(off, one), "note": _usual(off, one)}
         for off in one.off
