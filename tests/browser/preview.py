@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from browser import samples
+from browser import samples, standing_samples
 from holdfast.kernel.errors import Denied, Exhausted
 from holdfast.web import problems, shell
 from holdfast.web.assets import Assets
@@ -35,6 +35,14 @@ RENDERER = Renderer(
 )
 
 PAGES = (
+    "/w/acme/today",
+    "/w/acme/today?quiet=1",
+    "/w/acme/today?nothing=1",
+    "/w/acme/portfolio",
+    "/w/acme/systems/hr-copilot",
+    "/w/acme/systems/hr-copilot?quiet=1",
+    "/w/acme/systems/hr-copilot?tab=instrumentation",
+    "/w/acme/systems/hr-copilot?tab=instrumentation&quiet=1",
     "/w/acme/calls",
     "/w/acme/calls?model=claude-haiku-4-6&status=error&q=carry+over&live=1",
     "/w/acme/calls?empty=1",
@@ -154,6 +162,22 @@ def calls(request: Request) -> Response:
         may_make_key=True,
         keys_href="/w/acme/settings/keys",
     )
+
+
+def today(request: Request) -> Response:
+    context = standing_samples.today(quiet="quiet" in request.query_params)
+    context["ever"] = "nothing" not in request.query_params
+    return html("telemetry/today.html", request, **context)
+
+
+def portfolio(request: Request) -> Response:
+    return html("telemetry/portfolio.html", request, **standing_samples.portfolio())
+
+
+def system(request: Request) -> Response:
+    tab = request.query_params.get("tab", "")
+    context = standing_samples.system(tab, quiet="quiet" in request.query_params)
+    return html(f"telemetry/system{'_checks' if tab else ''}.html", request, **context)
 
 
 def tail(request: Request) -> Response:
@@ -378,6 +402,9 @@ def build() -> Starlette:
     app = Starlette(
         routes=[
             Route("/", lambda _: RedirectResponse("/w/acme/calls")),
+            Route("/w/acme/today", today),
+            Route("/w/acme/portfolio", portfolio),
+            Route("/w/acme/systems/hr-copilot", system),
             Route("/w/acme/calls", calls),
             Route("/w/acme/calls/tail", tail),
             Route("/w/acme/calls/facets", facets_later),

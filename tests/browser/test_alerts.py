@@ -69,7 +69,7 @@ def browser(chromium: Browser, shop: Workspace) -> Iterator[BrowserContext]:
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main button").first.click()
-    page.wait_for_url("**/w/demo/calls*")
+    page.wait_for_url("**/w/demo/today*")
     page.close()
     yield context
     context.close()
@@ -183,6 +183,11 @@ def test_a_rule_is_previewed_kept_and_fires(
         page.get_by_role("link", name="Shop fails: error rate at or over 10 %", exact=True)
     ).to_be_visible()
     seen(page, axe, "alerts")
+    page.goto("/w/demo/today")
+    waiting = page.get_by_role("region", name="What waits for me")
+    expect(waiting.get_by_role("link", name="Shop fails: error rate at or over 10 %")).to_be_visible()
+    expect(waiting).to_contain_text("1 alert rule cannot say")
+    seen(page, axe, "today-waiting")
     page.goto(told["data"]["link"])
     page.wait_for_load_state("networkidle")
     expect(page.locator("#call-rows tr")).to_have_count(15)

@@ -73,7 +73,7 @@ def desk(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for field in page.locator("input[type=password]").all():
         field.fill(PASSWORD)
     page.locator("main button").first.click()
-    page.wait_for_url("**/w/demo/calls*")
+    page.wait_for_url("**/w/demo/today*")
     key = create_key(Settings(data=data), "demo", "read", "test")
     base = f"http://127.0.0.1:{port}"
     with httpx2.Client(base_url=base, timeout=60, headers={"authorization": f"Bearer {key}"}) as reader:

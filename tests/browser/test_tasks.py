@@ -143,7 +143,7 @@ def desk(chromium: Browser, core: Workspace) -> Iterator[Desk]:
     for field in page.locator("input[type=password]").all():
         field.fill("a long sentence that nobody guesses 7")
     page.locator("main button").first.click()
-    page.wait_for_url("**/w/demo/calls*")
+    page.wait_for_url("**/w/demo/today*")
     yield Desk(page, core)
     context.close()
 

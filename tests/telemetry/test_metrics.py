@@ -176,6 +176,10 @@ def recount(name: str, calls: list[Call]) -> Any:
             return money(calls)
         case "unpriced":
             return sum(call.charge is None for call in calls)
+        case "usage_unknown":
+            return sum(call.facts.usage is None or call.facts.usage.input_total is None for call in calls)
+        case "ttft_known":
+            return sum(call.facts.ttft_ms is not None for call in calls)
         case "cost_per_call":
             priced = sum(call.charge is not None for call in calls)
             return {currency: amount / priced for currency, amount in money(calls).items()}
@@ -216,6 +220,7 @@ def same(found: Any, expected: Any) -> bool:
 EVERYTHING = (
     "calls", "errors", "errors_timeout", "throttled", "cost", "unpriced", "cost_per_call", "input_tokens",
     "output_tokens", "input_cache_read_tokens", "latency_p95", "ttft_p50", "refusal_rate", "finish_reasons",
+    "usage_unknown", "ttft_known",
 )  # fmt: skip
 DISTINCT = ("users", "cost_per_session", "transactions")
 

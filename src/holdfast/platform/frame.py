@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 from holdfast.kernel.errors import Invalid
 from holdfast.kernel.time import iso, parse_instant
@@ -16,6 +18,8 @@ from holdfast.platform.access.model import Caller, Scope
 from holdfast.web import shell
 from holdfast.web.links import Here
 from holdfast.web.render import Renderer
+
+log = logging.getLogger("holdfast.frame")
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -55,6 +59,18 @@ Dimensions = Callable[[Caller], tuple[list[str], list[str]]]
 """Systems and environments that a caller can choose from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a room puts into a slot of another room's page: a partial of its own, and what the partial shows."""
+
+    template: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+Filler = Callable[[Request, Caller, Mapping[str, Any]], Any]
+"""Asked for each page with what the slot says of itself; answers a Part (or, where the slot says so, data), or None."""
+
+
 @dataclass(slots=True)
 class Frame:
     """What the rooms plugged in at start. `banners` are asked for each page."""
@@ -62,10 +78,15 @@ class Frame:
     renderer: Renderer
     places: list[Place] = field(default_factory=list)
     sections: list[tuple[str, str, str]] = field(default_factory=list)  # of the settings: label, path, icon
+    slots: dict[str, list[Filler]] = field(default_factory=dict)  # by the name that a page declares
     dimensions: Dimensions = lambda _: ([], [])
     workspaces: Callable[[Caller], list[tuple[str, str]]] = lambda caller: [
         (caller.workspace.slug, caller.workspace.name)
     ]
+
+    def fill(self, slot: str, filler: Filler) -> None:
+        """Puts something into a named slot, after what is there already. Called from a room's wiring."""
+        self.slots.setdefault(slot, []).append(filler)
 
 
 def frame(request: Request) -> Frame:
@@ -103,7 +124,7 @@ def shell_of(
     start, end = time_range(place, caller.ctx.now)
     systems, environments = found.dimensions(caller)
     workspaces = tuple(
-        shell.Option(name, f"/w/{slug}/calls", slug == caller.workspace.slug)
+        shell.Option(name, f"/w/{slug}/today", slug == caller.workspace.slug)
         for slug, name in found.workspaces(caller)
     )
     selectors = (
@@ -133,7 +154,7 @@ def shell_of(
         time=None if timeless else shell.time_choice(place, iso(start), iso(end)),
         reader=reader,
         csrf_token=caller.csrf,
-        home=f"{base}/calls",
+        home=f"{base}/today",
         banners=banners,
     )
 
@@ -175,3 +196,37 @@ def fragment(request: Request, caller: Caller, template: str, **context: Any) ->
     base = f"/w/{caller.workspace.slug}"
     text = frame(request).renderer.render(template, here=here(request), base=base, carry=CARRY, **context)
     return HTMLResponse(text, headers=HEADERS)
+
+
+FAILED = Part("_failed.html")
+
+
+def gathered(request: Request, caller: Caller, slot: str, **facts: Any) -> list[Any]:
+    """What rooms have for a slot, in the order of their wiring. `facts` is what the page tells them.
+
+    A room that fails says so in its place (`FAILED`) and does not take the page down with it.
+    """
+    found = []
+    for filler in frame(request).slots.get(slot, ()):
+        try:
+            found.append(filler(request, caller, facts))
+        except Exception:
+            log.exception("the slot %s could not be filled", slot)
+            found.append(FAILED)
+    return [one for one in found if one is not None]
+
+
+def parts(request: Request, caller: Caller, slot: str, tag: str = "div", **facts: Any) -> list[Markup]:
+    """The partials that rooms put into a slot, rendered. `tag`: what each of them is, a `div` or a list's `li`."""
+    shared = {"here": here(request), "base": f"/w/{caller.workspace.slug}", "carry": CARRY}
+    shared |= {"csrf_token": caller.csrf, "tag": tag}
+    render = frame(request).renderer.render
+    found = []
+    for one in gathered(request, caller, slot, **facts):
+        try:
+            text = render(one.template, **{**shared, **one.context})
+        except Exception:  # the same edge as in `gathered`
+            log.exception("the slot %s could not be shown", slot)
+            text = render(FAILED.template, **shared)
+        found.append(Markup(text))  # noqa: S704 - our own templates, which escape
+    return found

@@ -24,6 +24,7 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
     app.include_router(rule_pages.router)
     app.include_router(alert_pages.router)
     frame.places.append(Place("Respond", "Alerts", "alerts", "alert", "a"))
+    frame.fill("today.waiting", alert_pages.waiting)
 
 
 def jobs(services: Services) -> tuple[Job, ...]:

@@ -20,7 +20,7 @@ from holdfast.telemetry.jobs.repricing import Repricer
 from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.jobs.rollups import EVERY_SECONDS as ROLLUP_SECONDS
 from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
-from holdfast.telemetry.pages import calls, cost, dashboards, demo, trace
+from holdfast.telemetry.pages import calls, cost, dashboards, demo, portfolio, system, today, trace
 from holdfast.telemetry.pages import metrics as metrics_pages
 from holdfast.telemetry.reads import calls as reads
 
@@ -32,8 +32,10 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
     doors = (calls_api, metrics, configurations, exports, governance, repricing, vendor_usage, dashboards_api)
     for door in doors:
         app.include_router(door.router)
-    for pages in (calls, trace, metrics_pages, dashboards, cost, demo):
+    for pages in (today, portfolio, system, calls, trace, metrics_pages, dashboards, cost, demo):
         app.include_router(pages.router)
+    frame.places.append(Place("Observe", "Today", "today", "sun", "t"))
+    frame.places.append(Place("Observe", "Portfolio", "portfolio", "cube", "p"))
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
     frame.places.append(Place("Observe", "Metrics", "metrics", "chart", "m"))
     frame.places.append(Place("Observe", "Dashboards", "dashboards", "overview", "b"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 Series = Sequence[float | int | None]
 """Values at equal steps of time; None is unknown and leaves a gap, it is never drawn as 0."""
@@ -164,6 +165,60 @@ def ticks(whole: float, most: int = 6) -> list[tuple[float, float]]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
     return [(round(n * step / whole * 100, 3), n * step) for n in range(int(whole / step * 1.0001) + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at an instant, to be shown above figures over time. `note` says more; links may be empty."""
+
+    at: datetime
+    label: str
+    href: str = ""
+    note: str = ""
+
+
+def place(at: datetime, start: datetime, end: datetime) -> float:
+    """Where an instant lies between two others, in percent with two decimals; may be below 0 or above 100."""
+    return round((at - start) / (end - start) * 100, 2)
+
+
+def step_line(values: Series, height: float = 48, top: float | None = None, width: float = 1000) -> str:
+    """SVG path data of a line with a point in the middle of each step. `top` is the value at the upper edge.
+
+    The scale begins at 0. A gap starts a new stroke; a value alone between gaps becomes a dash as wide as its step.
+    """
+    known = [float(value) for value in values if value is not None and math.isfinite(value)]
+    scale = (height - 3) / ((max(known, default=0.0) if top is None else top) or 1.0)
+    step = width / len(values) if values else width
+    points = [
+        ((number + 0.5) * step, height - 1.5 - float(value) * scale)
+        if value is not None and math.isfinite(value)
+        else None
+        for number, value in enumerate(values)
+    ]
+    parts = []
+    for run in _runs(points):
+        if len(run) == 1:
+            parts.append(f"M{_n(run[0][0] - step / 2)} {_n(run[0][1])}h{_n(max(step, 1))}")
+        else:
+            parts.append("M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in run))
+    return "".join(parts)
+
+
+_TICKS = (60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
+
+
+def time_ticks(start: datetime, end: datetime, most: int = 9) -> list[tuple[float, str]]:
+    """Round marks on an axis of time in UTC: (place in percent, words): the hour, or at midnight the day."""
+    seconds = (end - start).total_seconds()
+    step = next((one for one in _TICKS if seconds / one <= most), math.ceil(seconds / most / 86_400) * 86_400)
+    at = datetime.fromtimestamp(math.ceil(start.timestamp() / step) * step, UTC)
+    found = []
+    while at < end:
+        midnight = at.hour == at.minute == 0
+        found.append((place(at, start, end), f"{at.day} {at:%b}" if midnight else f"{at:%H:%M}"))
+        at += timedelta(seconds=step)
+    return found
 
 
 def _points(values: Series, width: float, height: float, pad: float) -> list[tuple[float, float] | None]:

@@ -51,7 +51,7 @@ def test_from_the_first_link_to_a_password_and_back_in(house: House) -> None:
         page = browser.get("/sign-in/password")
         done = browser.post("/sign-in/password", data={"csrf_token": csrf_in(page.text), "password": NEW})
         assert done.status_code == 303
-        assert browser.get("/").headers["location"] == "/w/acme/calls"
+        assert browser.get("/").headers["location"] == "/w/acme/today"
     with house.client() as other:
         again = other.post("/sign-in/link", data={"token": token})
         assert again.status_code == 401 and "set-cookie" not in again.headers

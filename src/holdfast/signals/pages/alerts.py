@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -10,11 +11,14 @@ from fastapi.responses import HTMLResponse
 from holdfast.platform.access.guard import page_caller, services
 from holdfast.platform.access.model import Caller
 from holdfast.platform.access.model import Scope as Permission
-from holdfast.platform.frame import here, page
+from holdfast.platform.frame import Part, here, page
 from holdfast.platform.notify import reads as channels
 from holdfast.signals.reads import alerts as reads
 from holdfast.storage.sql import Transaction
 from holdfast.web.shell import Banner
+
+WAITING = 5
+"""Open alerts that the page of the day names."""
 
 router = APIRouter(include_in_schema=False, prefix="/w/{workspace}/alerts")
 Reader = Annotated[Caller, Depends(page_caller(Permission.READ))]
@@ -75,3 +79,18 @@ def failing(by: Caller, tx: Transaction) -> tuple[Banner, ...]:
 def _channels(by: Caller, tx: Transaction) -> bool:
     """Whether anybody is told."""
     return any(one.enabled for one in channels.channels(by.ctx, tx))
+
+
+def waiting(request: Request, by: Caller, told: Mapping[str, Any]) -> Part | None:
+    """Open alerts and rules that cannot say, for the page of the day; of the systems that it is narrowed to, if any."""
+    with services(request).database.reading() as tx:
+        still = reads.alerts(by, tx, is_open=True, limit=reads.MOST).items
+        watched = reads.watched(by, tx)
+    systems = told["equals"].get("system")
+    shown = [one for one in still if not systems or not one.system or one.system in systems]
+    unknown = sum(one.rule.enabled and one.memory.state == "unknown" for one in watched)
+    if not shown and not unknown:
+        return None
+    return Part(
+        "signals/_waiting.html", {"alerts": shown[:WAITING], "more": len(shown[WAITING:]), "unknown": unknown}
+    )

@@ -145,6 +145,20 @@ def _all() -> dict[str, Measure]:
         Measure("cost", "currency", ("cost",), lambda f: dict(f["cost"]), "What priced calls cost."),
         _counted("unpriced", "unpriced", "Calls whose cost is unknown."),
         _ratio("unpriced_rate", "unpriced", "rows", "Share of calls whose cost is unknown."),
+        Measure(
+            "usage_unknown",
+            "1",
+            ("rows", "input_known"),
+            lambda f: int(f["rows"] - f["input_known"]),
+            "Calls that do not say their input tokens.",
+        ),
+        Measure(
+            "ttft_known",
+            "1",
+            ("ttft_histogram",),
+            lambda f: sum(f["ttft_histogram"].values()),
+            "Calls that say the time to their first token.",
+        ),
         _counted("reported_cost_calls", "reported_cost_calls", "Calls whose cost the sender reported."),
         Measure(
             "cost_per_call",

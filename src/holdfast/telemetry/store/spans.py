@@ -151,6 +151,37 @@ def count(
     pairs: Sequence[tuple[str, str]] = (),
 ) -> int:
     """How many spans began in a time range, each counted once; `pairs` limit them where there are any."""
+    where, params = _begun(within, systems, environments, pairs)
+    query = Select("spans", ["uniqExact(trace_id, span_id)"], where, params)
+    return int(columns.rows(workspace, query)[0][0])
+
+
+def content_states(
+    columns: Columns,
+    workspace: str,
+    within: TimeRange,
+    systems: Sequence[str] | None,
+    environments: Sequence[str] | None,
+    pairs: Sequence[tuple[str, str]] = (),
+) -> dict[str, int]:
+    """What became of the content of spans of inferences that began in a time range: how many of each state."""
+    where, params = _begun(within, systems, environments, pairs)
+    query = Select(
+        "spans",
+        ["content_state", "uniqExact(trace_id, span_id)"],
+        [*where, "kind = 'inference'"],
+        params,
+        group_by=["content_state"],
+    )
+    return {str(state): int(n) for state, n in columns.rows(workspace, query)}
+
+
+def _begun(
+    within: TimeRange,
+    systems: Sequence[str] | None,
+    environments: Sequence[str] | None,
+    pairs: Sequence[tuple[str, str]],
+) -> tuple[list[str], dict[str, Any]]:
     where = [
         "started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')",
         "started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')",
@@ -164,8 +195,7 @@ def count(
         clause, more = in_places(pairs, "reach")
         where.append(clause)
         params |= more
-    query = Select("spans", ["uniqExact(trace_id, span_id)"], where, params)
-    return int(columns.rows(workspace, query)[0][0])
+    return where, params
 
 
 _READ = (

@@ -59,9 +59,9 @@ def change_workspace(request: Request, by: AdminForm, name: Text = "", zone: Tex
 
 @router.get("/systems")
 def systems_page(request: Request, by: Admin, system: str = "") -> Response:
-    """The AI systems in scope; `system` puts one into the form."""
+    """The AI systems in scope; `system` puts one into the form, or the name of one that is to be registered."""
     chosen = next((one for one in _systems(request, by) if one.slug == system), None)
-    given = _as_form(chosen) if chosen else {}
+    given = _as_form(chosen) if chosen else {"slug": system} if system else {}
     return _systems_page(request, by, given, None)
 
 
@@ -140,7 +140,7 @@ def _systems_page(
             "value": given.get("purpose", ""),
         },
     ]
-    submit = "Save the system" if given and error is None else "Add the system"
+    submit = "Save the system" if given.get("name") and error is None else "Add the system"
     return show(
         request,
         by,

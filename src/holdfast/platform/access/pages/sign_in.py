@@ -72,7 +72,7 @@ def start(request: Request, who: Member) -> Response:
         return _show(
             request, "message.html", title="No workspace yet", text="Ask an admin to give you a role."
         )
-    return RedirectResponse(f"/w/{mine[0].slug}/calls", 303, HEADERS)
+    return RedirectResponse(f"/w/{mine[0].slug}/today", 303, HEADERS)
 
 
 @router.get("/sign-in")
