@@ -21,6 +21,7 @@ from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.jobs.rollups import EVERY_SECONDS as ROLLUP_SECONDS
 from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
 from holdfast.telemetry.pages import calls, cost, dashboards, demo, portfolio, system, today, trace
+from holdfast.telemetry.pages import configurations as configuration_parts
 from holdfast.telemetry.pages import metrics as metrics_pages
 from holdfast.telemetry.reads import calls as reads
 
@@ -34,6 +35,9 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
         app.include_router(door.router)
     for pages in (today, portfolio, system, calls, trace, metrics_pages, dashboards, cost, demo):
         app.include_router(pages.router)
+    frame.fill(today.CHANGES, configuration_parts.today)
+    frame.fill(system.MARKS, configuration_parts.marks)
+    frame.fill(system.MORE, configuration_parts.panel)
     frame.places.append(Place("Observe", "Today", "today", "sun", "t"))
     frame.places.append(Place("Observe", "Portfolio", "portfolio", "cube", "p"))
     frame.places.append(Place("Observe", "Calls", "calls", "list", "c"))
