@@ -38,6 +38,8 @@ class Sink:
     refusals: list[int] = field(default_factory=list)
     spans: list[Seen] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
+    exports: list[ExportMetricsServiceRequest] = field(default_factory=list)
+    answer: bytes = b""
     headers: list[dict[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -55,8 +57,10 @@ class Sink:
                 self.send_response(status)
                 if status == 503:
                     self.send_header("Retry-After", "7")
-                self.send_header("Content-Length", "0")
+                body = sink.answer if status == 200 else b""
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                self.wfile.write(body)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -70,6 +74,7 @@ class Sink:
             self.spans += decode(ExportTraceServiceRequest.FromString(body))
         elif path.endswith("/v1/metrics"):
             request = ExportMetricsServiceRequest.FromString(body)
+            self.exports.append(request)
             self.metrics += [
                 m.name for r in request.resource_metrics for s in r.scope_metrics for m in s.metrics
             ]

@@ -29,6 +29,7 @@ from holdfast.platform.notify import wiring as notify_wiring
 from holdfast.platform.services import Job, Services
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import wiring as tenancy_wiring
+from holdfast.platform.vitals import JobRuns
 from holdfast.pricing import wiring as pricing_wiring
 from holdfast.signals import wiring as signals_wiring
 from holdfast.storage.columns import Columns
@@ -93,7 +94,8 @@ def build(settings: Settings, clock: Clock = utc_now, role: str = "serve") -> Co
         raise
     ingest = start_ingest(settings, clock, services.database, services.columns, place)
     keys = Keys(services.database, clock)
-    api = make_api(services, ingest)
+    runs = JobRuns()
+    api = make_api(services, ingest, runs)
     otlp = OtlpHttp(ingest.intake, keys)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -102,11 +104,11 @@ def build(settings: Settings, clock: Clock = utc_now, role: str = "serve") -> Co
         else:
             await api(scope, receive, send)
 
-    jobs = _jobs(services, ingest, leases) if settings.jobs or role == "worker" else ()
+    jobs = _jobs(services, ingest, leases, runs) if settings.jobs or role == "worker" else ()
     return Core(services, ingest, keys, app, jobs, leases)
 
 
-def _jobs(services: Services, ingest: Ingest, leases: Leases | None) -> tuple[Job, ...]:
+def _jobs(services: Services, ingest: Ingest, leases: Leases | None, runs: JobRuns) -> tuple[Job, ...]:
     """All jobs; on shared stores, each runs in one process at a time."""
     settings = services.settings
     streams = audit_wiring.stream_configs(settings)
@@ -120,7 +122,7 @@ def _jobs(services: Services, ingest: Ingest, leases: Leases | None) -> tuple[Jo
         *telemetry_wiring.jobs(services, ingest),
         *signals_wiring.jobs(services),
     )
-    jobs = (*audit, *rooms)
+    jobs = tuple(replace(job, run=runs.noted(job.name, job.run)) for job in (*audit, *rooms))
     if leases is None:
         return jobs
     return tuple(
@@ -128,7 +130,7 @@ def _jobs(services: Services, ingest: Ingest, leases: Leases | None) -> tuple[Jo
     )
 
 
-def make_api(services: Services, ingest: Ingest) -> FastAPI:
+def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) -> FastAPI:
     """Pages and the JSON API."""
     api = FastAPI(
         title="Holdfast",
@@ -140,6 +142,7 @@ def make_api(services: Services, ingest: Ingest) -> FastAPI:
     )
     api.state.services = services
     api.state.ingest = ingest
+    api.state.job_runs = runs or JobRuns()
     api.state.imports = Imports(services, ingest)
     assets = Assets()
     templates = {

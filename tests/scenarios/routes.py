@@ -24,6 +24,7 @@ from holdfast.telemetry.receiver.http import PATHS
 OPEN = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
     ("GET", "/api/openapi.json"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),

@@ -99,6 +99,19 @@ class Settings(BaseSettings):
     audit_streams: str = Field(
         "[]", description="Where audit events and checkpoints are streamed to, JSON list."
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Token for `/metrics`, or a reference (env:, file:, vault:); empty: to this machine alone.",
+    )
+    metrics_export: str = Field(
+        "[]", description="Where figures of calls are sent to (OTLP, CloudWatch EMF), JSON list."
+    )
+    metrics_series: int = Field(
+        1000,
+        ge=1,
+        le=20_000,
+        description="Most series of a workspace in `/metrics/calls` and in each export; the rest is one series.",
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
 
     demo_base_url: str = Field(

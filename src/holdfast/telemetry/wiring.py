@@ -11,10 +11,19 @@ from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.telemetry.api import calls as calls_api
-from holdfast.telemetry.api import configurations, exports, governance, metrics, repricing, vendor_usage
+from holdfast.telemetry.api import (
+    configurations,
+    exports,
+    governance,
+    metrics,
+    prometheus,
+    repricing,
+    vendor_usage,
+)
 from holdfast.telemetry.api import dashboards as dashboards_api
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
+from holdfast.telemetry.jobs import outward
 from holdfast.telemetry.jobs.repricing import EVERY_SECONDS as REPRICE_SECONDS
 from holdfast.telemetry.jobs.repricing import Repricer
 from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
@@ -24,14 +33,16 @@ from holdfast.telemetry.pages import calls, cost, dashboards, demo, portfolio, s
 from holdfast.telemetry.pages import configurations as configuration_parts
 from holdfast.telemetry.pages import metrics as metrics_pages
 from holdfast.telemetry.reads import calls as reads
+from holdfast.telemetry.reads.outward import Meters
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
-    doors = (calls_api, metrics, configurations, exports, governance, repricing, vendor_usage, dashboards_api)
-    for door in doors:
+    app.state.meters = Meters(services.columns, services.clock, services.settings.metrics_series)
+    doors = (calls_api, metrics, prometheus, configurations, exports, governance, repricing, vendor_usage)
+    for door in (*doors, dashboards_api):
         app.include_router(door.router)
     for pages in (today, portfolio, system, calls, trace, metrics_pages, dashboards, cost, demo):
         app.include_router(pages.router)
@@ -69,7 +80,9 @@ def jobs(services: Services, ingest: Ingest) -> tuple[Job, ...]:
     """The room's jobs."""
     kept = Retention(services)
     stored = Rollups(services.columns, services.clock)
+    sent = outward.Outward(services, outward.targets(services), services.settings.metrics_series)
     return (
+        Job("send figures to other stacks", outward.EVERY_SECONDS, sent.turn),
         Job("keep stored figures true", ROLLUP_SECONDS, stored.turn),
         Job("price the past anew", REPRICE_SECONDS, Repricer(services, ingest.prices).turn),
         Job("remove figures that no longer hold", SWEEP_SECONDS, stored.sweep),

@@ -42,10 +42,20 @@ class Batch:
     noted: list[Noted] = field(default_factory=list)
     block: Block = NO_SPANS
     events: EventRows = field(default_factory=EventRows)
+    since: float = field(default_factory=time.monotonic)
 
     @property
     def rows(self) -> int:
         return self.block.rows + self.events.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for the disk: requests, how long the oldest has (seconds), and the bytes of all requests in memory."""
+
+    requests: int
+    seconds: float
+    bytes: int
 
 
 Group = list[tuple[Batch, Future[list[Rejected]]]]
@@ -137,6 +147,19 @@ class Committer:
             self._waiting.append((batch, future))
             self._wake.notify()
         return future
+
+    @property
+    def queue_bytes(self) -> int:
+        """Bytes of requests above which others are refused."""
+        return self._queue_bytes
+
+    @property
+    def waiting(self) -> Waiting:
+        """What waits now."""
+        with self._wake:
+            first = self._waiting[0][0].since if self._waiting else None
+            seconds = 0.0 if first is None else time.monotonic() - first
+            return Waiting(len(self._waiting), seconds, self._reserved)
 
     @property
     def sequence(self) -> int:

@@ -99,6 +99,7 @@ class Counter:
         self._older = shared.Older(columns)
         self._queue: list[Commit] = []
         self._waiting_rows = 0
+        self._noted_at: list[float] = []  # when each uncounted commit came, on the monotonic clock
         self._noted = 0
         self._counted = 0
         self._changed = threading.Condition()
@@ -120,6 +121,7 @@ class Counter:
                 self._changed.wait()
             self._queue.append((sequence, stored))
             self._waiting_rows += sum(len(noted) for _, noted in stored)
+            self._noted_at.append(time.monotonic())
             self._noted = sequence
             self._changed.notify_all()
 
@@ -175,6 +177,7 @@ class Counter:
                 return  # later commits stay uncounted too, so that the next start finds where to begin
             with self._changed:
                 self._counted = taken[-1][0]
+                del self._noted_at[: len(taken)]
                 self._changed.notify_all()
 
     def _at_once(self) -> bool:
@@ -241,6 +244,17 @@ class Counter:
     def counted(self) -> int:
         """The last commit that is counted; 0 before the first."""
         return self._counted
+
+    @property
+    def waiting_rows(self) -> int:
+        """Stored spans that nobody has begun to count."""
+        return self._waiting_rows
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the oldest commit that is not counted has been there; 0 where all is counted."""
+        with self._changed:
+            return time.monotonic() - self._noted_at[0] if self._noted_at else 0.0
 
     @property
     def all_counted(self) -> bool:

@@ -19,6 +19,7 @@ from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prepare import Form
 from holdfast.telemetry.ingest.prepare_events import log_rows, metric_rows
 from holdfast.telemetry.ingest.safeguards import Safeguards
+from holdfast.telemetry.ingest.tally import Tally
 from holdfast.telemetry.ingest.worker import Task, Workers
 from holdfast.telemetry.model import Rejected
 from holdfast.telemetry.rules.admission import Limits, bearable
@@ -71,6 +72,7 @@ class Intake:
         self._workers = Workers(most, overrides)
         self._pool = ThreadPoolExecutor(2 + most, thread_name_prefix="ingest-prepare")
         self._preparing = 0
+        self.tally = Tally()
 
     @property
     def max_body_bytes(self) -> int:
@@ -87,6 +89,18 @@ class Intake:
 
     async def accept(self, workspace: str, signal: str, body: bytes, *, is_json: bool) -> Outcome:
         """Stores one request of `traces`, `metrics` or `logs`. Raises Invalid, Unavailable."""
+        try:
+            stored, rejected, warnings = await self._accept(workspace, signal, body, is_json)
+        except BaseException:
+            self.tally.turned_away(signal)
+            raise
+        self.tally.taken(signal, stored, len(rejected))
+        return outcome(rejected, warnings)
+
+    async def _accept(
+        self, workspace: str, signal: str, body: bytes, is_json: bool
+    ) -> tuple[int, list[Rejected], Sequence[str]]:
+        """How many records are stored, which were refused, and warnings."""
         loop = asyncio.get_running_loop()
         with self._committer.coming():
             self._preparing += 1
@@ -100,7 +114,7 @@ class Intake:
                 self._preparing -= 1
             batch, rejected, warnings = prepared
             refused = await asyncio.wrap_future(self._committer.submit(batch))
-        return outcome([*rejected, *refused], warnings)
+        return batch.rows - len(refused), [*rejected, *refused], warnings
 
     def take(self, workspace: str, body: bytes, *, past_days: int) -> Taken:
         """Stores spans that an import hands over (see `decode.packed`), and returns once they are on disk.

@@ -48,18 +48,37 @@ def query(columns: Columns, workspace: str, asked: MetricQuery, *, complete: boo
     return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw)
 
 
+def figures(
+    columns: Columns, workspace: str, asked: MetricQuery, names: tuple[str, ...], most: int
+) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Figures (names of `store.figures`, no distinct ones) of a window, by any number of the stored dimensions.
+
+    Without the step and limit of the query. Raises Invalid where the store would answer more than `most` rows.
+    """
+    filters = CallFilter(asked.within, dict(asked.equals), pairs=asked.pairs)
+    found: dict[Key, dict[str, Any]] = {}
+    pieces = _pieces(columns, workspace, asked)
+    _read(columns, workspace, Wanted(filters, names, asked.group_by), pieces, found, most)
+    return {group: one for (_, group), one in found.items() if one.get("rows")}
+
+
 def _read(
-    columns: Columns, workspace: str, wanted: Wanted, pieces: Iterable[Piece], into: dict[Key, dict[str, Any]]
+    columns: Columns,
+    workspace: str,
+    wanted: Wanted,
+    pieces: Iterable[Piece],
+    into: dict[Key, dict[str, Any]],
+    most: int = MOST_ROWS,
 ) -> None:
     """Adds what all pieces of a window hold. Raises Invalid for too many rows."""
     stored = [piece for piece in pieces if piece.cuboid]
     read = [piece for piece in pieces if not piece.cuboid]
-    made = store.from_buckets(columns, workspace, wanted, stored, MOST_ROWS) if stored else []
+    made = store.from_buckets(columns, workspace, wanted, stored, most) if stored else []
     if read:
-        made += store.from_calls(columns, workspace, wanted, read, MOST_ROWS)
-    if any(len(rows) > MOST_ROWS for _, rows in made):
+        made += store.from_calls(columns, workspace, wanted, read, most)
+    if any(len(rows) > most for _, rows in made):
         raise Invalid(
-            f"this would be more than {MOST_ROWS:,} rows; ask for fewer groups, longer steps or a filter",
+            f"this would be more than {most:,} rows; ask for fewer groups, longer steps or a filter",
             where="group_by",
         )
     store.added(made, wanted, into)
