@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.test_accessibility import violations
 from tests.platform.notify.receivers import MailServer, WebServer, mail_server, web_server
 
-from holdfast.commands import first_link
-from holdfast.platform.settings import Settings
+from browser.newcomer import newcomer
 from otlp_made import CHAT, body, span
 from running_core import CoreProcess, Workspace, until
 
@@ -57,18 +56,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 @pytest.fixture(scope="module")
 def browser(chromium: Browser, shop: Workspace) -> Iterator[BrowserContext]:
     """An admin's browser."""
-    settings = Settings(data=shop.core.data, port=shop.core.port)
-    link = first_link(settings, "demo")
-    assert link is not None
-    context = chromium.new_context(
-        base_url=settings.base_url, viewport={"width": 1440, "height": 900}, bypass_csp=True
-    )
-    page = context.new_page()
-    page.goto(link)
-    page.locator("main button").first.click()
-    for field in page.locator("input[type=password]").all():
-        field.fill(PASSWORD)
-    page.locator("main button").first.click()
+    context, page = newcomer(chromium, shop.core, bypass_csp=True)
     page.wait_for_url("**/w/demo/today*")
     page.close()
     yield context

@@ -11,8 +11,7 @@ from demo.history.generate import spans
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.test_accessibility import violations
 
-from holdfast.commands import first_link
-from holdfast.platform.settings import Settings
+from browser.newcomer import newcomer
 from running_core import CoreProcess, Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -42,18 +41,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 @pytest.fixture(scope="module")
 def browser(chromium: Browser, told: Workspace) -> Iterator[BrowserContext]:
     """An admin's browser."""
-    settings = Settings(data=told.core.data, port=told.core.port)
-    link = first_link(settings, "demo")
-    assert link is not None
-    context = chromium.new_context(
-        base_url=settings.base_url, viewport={"width": 1440, "height": 900}, bypass_csp=True
-    )
-    page = context.new_page()
-    page.goto(link)
-    page.locator("main button").first.click()
-    for field in page.locator("input[type=password]").all():
-        field.fill("a long sentence that nobody guesses 7")
-    page.locator("main button").first.click()
+    context, page = newcomer(chromium, told.core, bypass_csp=True)
     page.wait_for_url("**/w/demo/*")
     page.close()
     yield context

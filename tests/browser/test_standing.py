@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from browser.newcomer import newcomer
 from browser.standing_made import BARE, FAILING, SILENT, SILENT_HOURS, SLOW, WELL, bodies
 from browser.test_tasks import SHOTS, Desk
-from holdfast.commands import first_link
-from holdfast.platform.settings import Settings
 from otlp_made import CHAT, body, span
 from running_core import CoreProcess, Workspace
 
@@ -47,17 +46,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 @pytest.fixture(scope="module")
 def desk(chromium: Browser, core: Workspace) -> Iterator[Desk]:
     """Somebody who has just signed in, and stands on Today."""
-    settings = Settings(data=core.core.data, port=core.core.port)
-    link = first_link(settings, "demo")
-    assert link is not None
-    context = chromium.new_context(base_url=settings.base_url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    page.goto(link)
-    page.locator("main button").first.click()
-    for field in page.locator("input[type=password]").all():
-        field.fill("a long sentence that nobody guesses 7")
-    page.locator("main button").first.click()
+    context, page = newcomer(chromium, core.core)
     page.wait_for_url("**/w/demo/today*")
     yield Desk(page, core)
     context.close()

@@ -21,8 +21,7 @@ from demo.history.generate import spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from playwright.sync_api import Browser, Page, expect
 
-from holdfast.commands import first_link
-from holdfast.platform.settings import Settings
+from browser.newcomer import newcomer
 from running_core import CoreProcess, Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -130,19 +129,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 @pytest.fixture(scope="module")
 def desk(chromium: Browser, core: Workspace) -> Iterator[Desk]:
     """Somebody who followed the first sign-in link and set a password."""
-    settings = Settings(data=core.core.data, port=core.core.port)
-    link = first_link(settings, "demo")
-    assert link is not None
-    context = chromium.new_context(
-        base_url=settings.base_url, viewport={"width": 1440, "height": 900}, accept_downloads=True
-    )
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    page.goto(link)
-    page.locator("main button").first.click()
-    for field in page.locator("input[type=password]").all():
-        field.fill("a long sentence that nobody guesses 7")
-    page.locator("main button").first.click()
+    context, page = newcomer(chromium, core.core, accept_downloads=True)
     page.wait_for_url("**/w/demo/today*")
     yield Desk(page, core)
     context.close()

@@ -34,7 +34,7 @@ def query(columns: Columns, workspace: str, asked: MetricQuery, *, complete: boo
     _check(asked)
     filters = CallFilter(asked.within, dict(asked.equals), pairs=asked.pairs)
     needed = dict.fromkeys(name for measure in measures for name in measure.figures)
-    distinct = [name for name in needed if _is_distinct(name)]
+    distinct = [name for name in needed if name in DISTINCT]
     plain = tuple(dict.fromkeys(["rows", *(name for name in needed if name not in distinct)]))
     step = _step_sql(asked.step) if asked.step else ""
     pieces = _pieces(columns, workspace, asked)
@@ -108,10 +108,6 @@ def _rows(
 def _empty(measures: list[Measure]) -> set[str]:
     """Figures that are counts by key, of which a group may have none."""
     return {name for measure in measures for name in measure.figures if name in MAPS}
-
-
-def _is_distinct(name: str) -> bool:
-    return name.removesuffix("_cost") in DISTINCT or name.removesuffix("s") in DISTINCT
 
 
 def _measure(name: str) -> Measure:

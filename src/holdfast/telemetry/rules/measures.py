@@ -28,7 +28,6 @@ class Measure:
     figures: tuple[str, ...]
     of: Callable[[Figures], Value]
     says: str
-    distinct: str = ""  # the dimension whose different values are counted; such figures do not add up
 
 
 def _plain(name: str, figures: Figures) -> Value:
@@ -168,8 +167,8 @@ def _all() -> dict[str, Measure]:
             "Cost per priced call.",
         ),
         *(
-            Measure(f"{name}s", "1", (f"{name}s",), partial(_plain, f"{name}s"), says, dimension)
-            for name, dimension, says in _DISTINCT
+            Measure(f"{name}s", "1", (f"{name}s",), partial(_plain, f"{name}s"), says)
+            for name, says in _DISTINCT
         ),
         *(
             Measure(
@@ -178,9 +177,8 @@ def _all() -> dict[str, Measure]:
                 (f"{name}s", f"{name}_cost"),
                 partial(_per, partial(_whole, f"{name}s"), f"{name}_cost"),
                 f"Cost per {name}, of the calls that name one.",
-                dimension,
             )
-            for name, dimension, _ in _DISTINCT
+            for name, _ in _DISTINCT
         ),
         _ratio(
             "prompt_cache_hit_rate",
@@ -219,9 +217,9 @@ def _whole(name: str, figures: Figures) -> int:
 
 
 _DISTINCT = (
-    ("session", "session", "Different sessions, of the calls that name one."),
-    ("user", "user", "Different users, of the calls that name one."),
-    ("transaction", "trace_id", "Different traces: one each for what a user asked."),
+    ("session", "Different sessions, of the calls that name one."),
+    ("user", "Different users, of the calls that name one."),
+    ("transaction", "Different traces: one each for what a user asked."),
 )
 MEASURES: Mapping[str, Measure] = _all()
 """Every measure by its name."""

@@ -76,19 +76,17 @@ MAPS: Mapping[str, Counts] = {
     ),
 }
 """Figures that are counts by key."""
-DISTINCT: Mapping[str, str] = {"session": "session", "user": "user", "transaction": "trace_id"}
-"""What is counted by its different values; read from calls alone, because such counts do not add up."""
+_COUNTED = (("session", "session"), ("user", "user"), ("transaction", "trace_id"))
+DISTINCT: Mapping[str, str] = {
+    **{f"{what}s": f"uniqExactIf({column}, {column} != '')" for what, column in _COUNTED},
+    **{f"{what}_cost": f"sumIf(ifNull(cost_amount, 0), {column} != '')" for what, column in _COUNTED},
+}
+"""Counts of different values, and what the calls cost that name one; read from calls alone: such counts do not add up."""
 
 
 def of_calls(name: str) -> str:
     """A figure, other than one of MAPS, in a query over calls."""
-    if name in SUMS:
-        return f"{SUMS[name]} AS f_{name}"
-    what = name.removesuffix("_cost").removesuffix("s")
-    column = DISTINCT[what]
-    if name.endswith("_cost"):
-        return f"sumIf(ifNull(cost_amount, 0), {column} != '') AS f_{name}"
-    return f"uniqExactIf({column}, {column} != '') AS f_{name}"
+    return f"{SUMS.get(name) or DISTINCT[name]} AS f_{name}"
 
 
 def dimension(name: str, *, stored: bool) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from holdfast.storage.columns import Columns, Select
+from holdfast.telemetry.store.calls import FINAL
 
 _AS_NUMBER = {"DateTime64(9": "toUnixTimestamp64Nano", "DateTime64(3": "toUnixTimestamp64Milli"}
 
@@ -16,8 +17,7 @@ def read(
     """The rows of a condition, deduplicated, each by column name."""
     kinds = [(str(row[0]), str(row[1])) for row in columns.everywhere(f"DESCRIBE TABLE {table}")]
     names = [name for name, _ in kinds]
-    settings = {"do_not_merge_across_partitions_select_final": 1}
-    query = Select(table, [_as_number(*kind) for kind in kinds], where, params, final=True, settings=settings)
+    query = Select(table, [_as_number(*kind) for kind in kinds], where, params, final=True, settings=FINAL)
     return [dict(zip(names, row, strict=True)) for row in columns.rows(workspace, query)]
 
 
