@@ -25,8 +25,8 @@ SHARDED_BY: Mapping[str, str] = MappingProxyType(
         "log_records": _BY_TRACE_OR_KEY,
         "evaluations": _BY_TRACE_OR_KEY,
         "rollups": _BY_BUCKET,
-        "rollup_buckets": _BY_BUCKET,
-        "rollup_state": "cityHash64(name)",
+        "rollup_superseded": _BY_BUCKET,
+        "rollup_state": "cityHash64(version)",
     }
 )
 """Which shard holds a row, by table; all others go by BY_TRACE. What replaces or joins each other has to lie together."""

@@ -17,7 +17,9 @@ from holdfast.telemetry.reads import panels as panel_reads
 from holdfast.telemetry.rules import panels as rules
 from holdfast.telemetry.rules.panels import Dashboard, Panel
 
-router = APIRouter(prefix="/api/v1/dashboards", tags=["dashboards"], responses=problems(401, 403, 404, 422, 503))
+router = APIRouter(
+    prefix="/api/v1/dashboards", tags=["dashboards"], responses=problems(401, 403, 404, 422, 503)
+)
 Reader = Annotated[Caller, Depends(caller(Scope.READ))]
 Writer = Annotated[Caller, Depends(caller(Scope.OPERATE))]
 

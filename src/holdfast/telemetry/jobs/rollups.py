@@ -12,17 +12,18 @@ from holdfast.kernel.time import Clock
 from holdfast.storage.columns import Columns
 from holdfast.telemetry.rules.cover import Level
 from holdfast.telemetry.store import rollups
-from holdfast.telemetry.store.rollups import MADE_OF, SETTLE_MS, State, Touched
+from holdfast.telemetry.store.rollups import MADE_OF, SETTLE_MS, State
 
 log = logging.getLogger("holdfast.rollups")
 
 EVERY_SECONDS = 5.0
-CLOSE_SECONDS = 10
-"""How long after its end a minute is made for the first time; until then it is read from its calls."""
+"""How often it looks whether there is something to do: that is so once calls of another half minute have settled."""
 SWEEP_SECONDS = 3600.0
 SWEEP_SHARE = 0.3
 """Rows that hold no more are removed when they are this share of all."""
 SWEEP_AFTER_SECONDS = 600
+VOID_KEPT_SECONDS = 86_400
+"""How long versions of unfinished turns are remembered: for so long a process that stood still may go on writing."""
 
 
 class Rollups:
@@ -33,8 +34,10 @@ class Rollups:
         self._clock = clock
         self._one = threading.Lock()
         self._swept = clock().date()
-        self._made: dict[tuple[str, int], Touched] = {}
-        """Minutes that were made since the state was noted last, as they were then: they need not be made again."""
+        self._finished: int | None = None
+        """The version of the last turn, where this process made it and finished it."""
+        self._clean = 0
+        """Of unfinished turns before this version nothing is left."""
 
     def turn(self) -> int:
         """Brings the stored buckets up to date; returns how many were made."""
@@ -42,34 +45,33 @@ class Rollups:
             return self._turn()
 
     def _turn(self) -> int:
-        now_s = int(self._clock().timestamp())
-        before = rollups.state(self._columns)
-        closed = max((now_s - CLOSE_SECONDS) // 60 * 60, before.closed_ms // 1000)
-        settled = now_s * 1000 - SETTLE_MS
-        received_ms = settled if settled - before.received_ms > SETTLE_MS else before.received_ms
-        found = rollups.written_since(self._columns, before.received_ms)
-        fresh = [one for one in found if self._made.get((one.workspace, one.minute)) != one]
+        settled = int(self._clock().timestamp() * 1000) - SETTLE_MS
+        known = rollups.state(self._columns)
+        if settled - known.received_ms < SETTLE_MS:
+            return 0
+        version = max(time.time_ns(), known.version + 1)
+        void = tuple(pair for pair in known.void if pair[1] > self._clean)
+        if (
+            self._finished != known.version
+        ):  # another process, or a failure, may have left rows of a later version
+            void += ((known.version, version),)
+        self._finished = None
+        now = State(version, settled, max(settled // 60_000 * 60_000, known.closed_ms), void)
+        touched = rollups.written_between(self._columns, known.received_ms, settled)
+        if len(touched) > 5000:
+            log.info("making %d minutes of stored figures", len(touched))
         minutes: dict[str, set[int]] = defaultdict(set)
-        for one in fresh:
+        for one in touched:
             minutes[one.workspace].add(one.minute)
-        version = time.time_ns()
-        if len(fresh) > 5000:
-            log.info("making %d minutes of stored figures", len(fresh))
-        made = 0
-        for level in MADE_OF:
-            made += self._make(level, minutes, before.closed_ms // 1000, closed, version)
-        after = State(received_ms, closed * 1000)
-        if after != before:
-            rollups.put_state(self._columns, after, version)
-            self._made = {}
-        self._made |= {(one.workspace, one.minute): one for one in found if one.minute + 60 <= closed}
+        made = sum(self._make(level, minutes, known, now) for level in MADE_OF)
+        rollups.put_state(self._columns, now)
+        self._finished = version
         return made
 
-    def _make(
-        self, level: Level, minutes: Mapping[str, set[int]], before: int, closed: int, version: int
-    ) -> int:
+    def _make(self, level: Level, minutes: Mapping[str, set[int]], known: State, now: State) -> int:
         """Makes the closed buckets of a level that hold some minutes, or that have closed since; returns how many."""
-        size, last = level.seconds, closed // level.seconds * level.seconds
+        size, before, closed = level.seconds, known.closed_ms // 1000, now.closed_ms // 1000
+        last = closed // size * size
         due = {workspace: {minute // size * size for minute in some} for workspace, some in minutes.items()}
         if before and before // size * size < last:
             for workspace, buckets in rollups.with_calls(
@@ -80,7 +82,7 @@ class Rollups:
         for workspace, wanted in due.items():
             chosen = sorted(one for one in wanted if one + size <= closed)
             if chosen:
-                rollups.make(self._columns, workspace, level, chosen, version)
+                rollups.make(self._columns, workspace, level, chosen, known, now)
                 made += len(chosen)
         return made
 
@@ -88,9 +90,13 @@ class Rollups:
         """Removes what no longer holds: where that is much, and once a day all of it, because it may name a person."""
         today = self._clock().date()
         daily, self._swept = today != self._swept, today
-        for workspace, (rows, old) in rollups.superseded(self._columns).items():
+        at, before = rollups.state(self._columns), time.time_ns() - SWEEP_AFTER_SECONDS * 10**9
+        for workspace, (rows, old) in rollups.fallen(self._columns, at, before).items():
             if old > rows * SWEEP_SHARE or (old and daily):
-                rollups.sweep(self._columns, workspace, time.time_ns() - SWEEP_AFTER_SECONDS * 10**9)
+                rollups.sweep(self._columns, workspace, at, before)
                 log.info(
                     "workspace %s: %d of %d stored rows held no more and were removed", workspace, old, rows
                 )
+        rollups.forget_states(self._columns, at)
+        if daily:
+            self._clean = before - VOID_KEPT_SECONDS * 10**9

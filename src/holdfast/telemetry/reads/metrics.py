@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from holdfast.kernel.errors import Invalid
-from holdfast.storage.columns import Columns
+from holdfast.storage.columns import READERS, Columns
 from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step
 from holdfast.telemetry.rules.cover import NS, Level, Piece, cover
 from holdfast.telemetry.rules.measures import MEASURES, Measure
 from holdfast.telemetry.store import metrics as store
 from holdfast.telemetry.store import rollups
 from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter
-from holdfast.telemetry.store.figures import DISTINCT, MAPS, NARROW, WIDE
+from holdfast.telemetry.store.figures import BY_SYSTEM, DISTINCT, MAPS, NARROW, WIDE
 from holdfast.telemetry.store.metrics import Key, Wanted
+from holdfast.telemetry.store.rollups import State
 from holdfast.telemetry.store.spans import nanoseconds
 
 GROUPS = (*FILTERS, *FLAGS, "model", "finish_reason")
@@ -25,8 +28,46 @@ MOST_ROWS = 100_000
 MOST_STEPS = 3000
 
 
-def query(columns: Columns, workspace: str, asked: MetricQuery, *, complete: bool = True) -> MetricAnswer:
-    """The measures asked for. `complete`: whether all that was received has been counted.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the stored buckets of a workspace know, and the starts of the minutes (Unix ns) that changed since.
+
+    Queries that are asked together share one; an answer is exact as of then, or later.
+    """
+
+    state: State
+    changed: tuple[int, ...]
+
+
+def moment(columns: Columns, workspace: str) -> Moment:
+    """The present one."""
+    state = rollups.state(columns)
+    if not state.version:
+        return Moment(state, ())
+    return Moment(state, tuple(rollups.changed_minutes(columns, workspace, state.received_ms)))
+
+
+def answers(
+    columns: Columns, workspace: str, asked: Sequence[MetricQuery], *, complete: bool = True
+) -> list[MetricAnswer]:
+    """The answers to several queries, in their order, as of one moment; some are read at the same time.
+
+    Raises as `query` does.
+    """
+    at = moment(columns, workspace)
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(lambda one: query(columns, workspace, one, complete=complete, at=at), asked))
+
+
+def query(
+    columns: Columns,
+    workspace: str,
+    asked: MetricQuery,
+    *,
+    complete: bool = True,
+    at: Moment | None = None,
+) -> MetricAnswer:
+    """The measures asked for. `complete`: whether all that was received has been counted. `at`: as of now, or later.
 
     Raises Invalid for a measure, dimension, step or zone that there is not, and where there would be too many rows.
     """
@@ -37,12 +78,13 @@ def query(columns: Columns, workspace: str, asked: MetricQuery, *, complete: boo
     distinct = [name for name in needed if name in DISTINCT]
     plain = tuple(dict.fromkeys(["rows", *(name for name in needed if name not in distinct)]))
     step = _step_sql(asked.step) if asked.step else ""
-    pieces = _pieces(columns, workspace, asked)
+    at = at or moment(columns, workspace)
+    pieces = _pieces(at, asked)
     found: dict[Key, dict[str, Any]] = {}
-    _read(columns, workspace, Wanted(filters, plain, asked.group_by, step), pieces, found)
+    _read(columns, workspace, Wanted(filters, plain, asked.group_by, step), pieces, found, at)
     whole = [Piece("", nanoseconds(asked.within.start), nanoseconds(asked.within.end))]
     for name in distinct:  # apart from one another: amounts are grouped by currency, and counts must not be
-        _read(columns, workspace, Wanted(filters, (name,), asked.group_by, step), whole, found)
+        _read(columns, workspace, Wanted(filters, (name,), asked.group_by, step), whole, found, at)
     rows, groups = _rows(found, measures, asked.limit)
     raw = sum(piece.end - piece.start for piece in pieces if not piece.cuboid) / NS
     return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw)
@@ -57,8 +99,8 @@ def figures(
     """
     filters = CallFilter(asked.within, dict(asked.equals), pairs=asked.pairs)
     found: dict[Key, dict[str, Any]] = {}
-    pieces = _pieces(columns, workspace, asked)
-    _read(columns, workspace, Wanted(filters, names, asked.group_by), pieces, found, most)
+    at = moment(columns, workspace)
+    _read(columns, workspace, Wanted(filters, names, asked.group_by), _pieces(at, asked), found, at, most)
     return {group: one for (_, group), one in found.items() if one.get("rows")}
 
 
@@ -68,12 +110,13 @@ def _read(
     wanted: Wanted,
     pieces: Iterable[Piece],
     into: dict[Key, dict[str, Any]],
+    at: Moment,
     most: int = MOST_ROWS,
 ) -> None:
     """Adds what all pieces of a window hold. Raises Invalid for too many rows."""
     stored = [piece for piece in pieces if piece.cuboid]
     read = [piece for piece in pieces if not piece.cuboid]
-    made = store.from_buckets(columns, workspace, wanted, stored, most) if stored else []
+    made = store.from_buckets(columns, workspace, wanted, stored, most, at.state) if stored else []
     if read:
         made += store.from_calls(columns, workspace, wanted, read, most)
     if any(len(rows) > most for _, rows in made):
@@ -159,22 +202,20 @@ def _step_sql(step: Step) -> str:
     return f"toInt64(toUnixTimestamp({made.replace('%s', step.zone)}))"
 
 
-def _pieces(columns: Columns, workspace: str, asked: MetricQuery) -> tuple[Piece, ...]:
+def _pieces(at: Moment, asked: MetricQuery) -> tuple[Piece, ...]:
     """Where each part of the window is read from."""
     start, end = nanoseconds(asked.within.start), nanoseconds(asked.within.end)
     levels = [level for level in levels_of(asked) if asked.step is None or _fits(level, asked)]
-    if not levels:
+    if not levels or not at.state.closed_ms:
         return (Piece("", start, end),)
-    state = rollups.state(columns)
-    if not state.closed_ms:
-        return (Piece("", start, end),)
-    changed = rollups.changed_minutes(columns, workspace, state.received_ms, start, end)
-    return cover(start, end, levels, state.closed_ms * 1_000_000, changed)
+    return cover(start, end, levels, at.state.closed_ms * 1_000_000, at.changed)
 
 
 def levels_of(asked: MetricQuery) -> tuple[Level, ...]:
     """The stored buckets that keep every dimension of a query, coarsest first."""
     names = {*asked.group_by, *asked.equals}
+    if names <= set(BY_SYSTEM):
+        return rollups.SYSTEM_LEVELS
     if names <= set(NARROW):
         return rollups.NARROW_LEVELS
     return rollups.WIDE_LEVELS if names <= set(WIDE) else ()

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from holdfast.telemetry.rules.histogram import PER_OCTAVE, ZERO
 from holdfast.telemetry.store.calls import FLAGS, MODEL, USAGE
 
+BY_SYSTEM = ("system", "environment", "sample")
+"""Dimensions of the buckets by system, which are an hour or a day long."""
 NARROW = ("system", "environment", "route", "provider", "model", "kind", "sample")
-"""Dimensions of every stored bucket."""
+"""Dimensions of the minutes, and of hours and days made of them."""
 WIDE = (*NARROW, "agent", "tenant", "release", "feature", "configuration")
 """Dimensions of the wide buckets, which are an hour or a day long."""
 _ONE = "NOT attempt"

@@ -12,7 +12,7 @@ from holdfast.telemetry.rules.cover import NS, Piece
 from holdfast.telemetry.store import figures
 from holdfast.telemetry.store.calls import FINAL, CallFilter, where
 from holdfast.telemetry.store.figures import MAPS
-from holdfast.telemetry.store.rollups import holding
+from holdfast.telemetry.store.rollups import State, holding
 from holdfast.telemetry.store.spans import in_places
 
 Key = tuple[int | None, tuple[str, ...]]
@@ -64,13 +64,14 @@ def from_calls(
 
 
 def from_buckets(
-    columns: Columns, workspace: str, wanted: Wanted, pieces: Sequence[Piece], most: int
+    columns: Columns, workspace: str, wanted: Wanted, pieces: Sequence[Piece], most: int, at: State
 ) -> list[Read]:
     """Figures of the stored buckets of some pieces; at most so many rows for each read."""
     found: list[Read] = []
     for names in wanted.reads:
         read, grouped = _keys(wanted, "bucket", names, stored=True)
         clauses, params = _stored(wanted.filters, pieces)
+        clauses.append(holding(at))
         if names[0] in MAPS:
             counts = MAPS[names[0]]
             read += [f"(arrayJoin(arrayZip({counts.keys}, {counts.counts})) AS p).1 AS k", "sum(p.2) AS n"]
@@ -117,8 +118,7 @@ def _stored(filters: CallFilter, pieces: Sequence[Piece]) -> tuple[list[str], di
                 f"(bucket >= toDateTime({{{start}:Int64}}, 'UTC') AND bucket < toDateTime({{{end}:Int64}}, 'UTC'))"
             )
         params[f"c{number}"] = cuboid
-        held = holding(f"{{c{number}:String}}", f"{{c{number}from0:Int64}}", f"{{{end}:Int64}}")
-        either.append(f"(cuboid = {{c{number}:String}} AND ({' OR '.join(bounds)}) AND {held})")
+        either.append(f"(cuboid = {{c{number}:String}} AND ({' OR '.join(bounds)}))")
     clauses = [" OR ".join(either)]
     for number, (column, allowed) in enumerate(filters.equals.items()):
         clauses.append(f"{figures.dimension(column, stored=True)} IN {{v{number}:Array(String)}}")

@@ -1,8 +1,10 @@
 """Stored buckets of calls by the minute, the hour and the day: made from deduplicated calls, replaced by version.
 
-A bucket's rows carry the version of the run that made them; `rollup_buckets` says which version holds. Rows of another
-version are never read, and are swept up later. Minutes are made of calls, hours of minutes, days of hours; wide hours,
-which keep more dimensions, of calls. What changed since is found by when calls were written (`received_at`).
+A bucket's rows carry the version of the turn that made them. `rollup_state` names the last turn that was finished, and
+`rollup_superseded` the earlier versions of buckets that were made again: a row holds where its version is no later than
+that turn's and is not superseded by then. Rows that do not hold are never read, and are swept up later. Minutes are made
+of calls, hours of minutes, days of hours; wide hours, which keep more dimensions, of calls; hours and days by system,
+which keep few, of the others. What changed since is found by when calls were written (`received_at`).
 """
 
 from __future__ import annotations
@@ -14,16 +16,20 @@ from typing import Any
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.rules.cover import NS, Level
 from holdfast.telemetry.store.calls import MODEL
-from holdfast.telemetry.store.figures import MAPS, NARROW, SUMS, WIDE
+from holdfast.telemetry.store.figures import BY_SYSTEM, MAPS, NARROW, SUMS, WIDE
 
 MINUTE, HOUR, DAY = Level("minute", 60), Level("hour", 3600), Level("day", 86_400)
+SYSTEM_HOUR, SYSTEM_DAY = Level("hour_system", 3600), Level("day_system", 86_400)
 WIDE_HOUR, WIDE_DAY = Level("hour_wide", 3600), Level("day_wide", 86_400)
+SYSTEM_LEVELS = (SYSTEM_DAY, SYSTEM_HOUR, MINUTE)
 NARROW_LEVELS = (DAY, HOUR, MINUTE)
 WIDE_LEVELS = (WIDE_DAY, WIDE_HOUR)
 MADE_OF: dict[Level, Level | None] = {
     MINUTE: None,
     HOUR: MINUTE,
     DAY: HOUR,
+    SYSTEM_HOUR: HOUR,
+    SYSTEM_DAY: SYSTEM_HOUR,
     WIDE_HOUR: None,
     WIDE_DAY: WIDE_HOUR,
 }
@@ -38,52 +44,57 @@ AT_ONCE = 2000
 class State:
     """How far the stored buckets go: calls written by `received_ms` are in them, and buckets that end by `closed` exist.
 
-    Both are Unix milliseconds.
+    Both are Unix milliseconds. `version` is that of the last finished turn. What lies between two versions of `void`
+    was written by turns that were never finished: of a process that was killed, or lost its turn to another.
     """
 
+    version: int
     received_ms: int
     closed_ms: int
+    void: tuple[tuple[int, int], ...] = ()
 
 
-NOTHING = State(0, 0)
+NOTHING = State(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A minute of a workspace that holds calls: its start (Unix seconds), when the last was written, how many rows."""
+    """A minute (its start, in Unix seconds) of a workspace that holds calls."""
 
     workspace: str
     minute: int
-    last_ms: int
-    rows: int
 
 
 def state(columns: Columns) -> State:
     """How far the stored buckets go."""
-    rows = dict(columns.everywhere("SELECT name, argMax(value, version) FROM rollup_state GROUP BY name"))
-    return State(int(rows.get("received_ms", 0)), int(rows.get("closed_ms", 0)))
-
-
-def put_state(columns: Columns, now: State, version: int) -> None:
-    """Notes how far the stored buckets go."""
-    values = [now.received_ms, now.closed_ms]
-    columns.insert(
-        "rollup_state", ["name", "value", "version"], [["received_ms", "closed_ms"], values, [version] * 2]
+    rows = columns.everywhere(
+        "SELECT version, received_ms, closed_ms, void FROM rollup_state ORDER BY version DESC LIMIT 1"
     )
+    for version, received_ms, closed_ms, void in rows:
+        pairs = tuple(zip(map(int, void[::2]), map(int, void[1::2]), strict=True))
+        return State(int(version), int(received_ms), int(closed_ms), pairs)
+    return NOTHING
+
+
+def put_state(columns: Columns, now: State) -> None:
+    """Notes how far the stored buckets go: from here on, what the turn of this version made holds."""
+    void = [version for pair in now.void for version in pair]
+    names = ["version", "received_ms", "closed_ms", "void"]
+    columns.insert("rollup_state", names, [[now.version], [now.received_ms], [now.closed_ms], [void]])
 
 
 _MINUTES = "toUnixTimestamp(toStartOfMinute(started_at))"
 
 
-def written_since(columns: Columns, received_ms: int) -> list[Touched]:
-    """Minutes with calls that were written after an instant; the rows are those written since."""
+def written_between(columns: Columns, after_ms: int, until_ms: int) -> list[Touched]:
+    """Minutes with calls that were written after one instant and by another (Unix milliseconds)."""
     rows = columns.everywhere(
-        f"SELECT workspace, {_MINUTES} AS minute, toUnixTimestamp64Milli(max(received_at)), count() FROM calls"
-        " WHERE received_at > fromUnixTimestamp64Milli({ms:Int64}, 'UTC')"
-        " GROUP BY workspace, minute ORDER BY workspace, minute",
-        {"ms": received_ms},
+        f"SELECT DISTINCT workspace, {_MINUTES} AS minute FROM calls"
+        " WHERE received_at > fromUnixTimestamp64Milli({after:Int64}, 'UTC')"
+        " AND received_at <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
+        {"after": after_ms, "until": until_ms},
     )
-    return [Touched(str(w), int(minute), int(last), int(n)) for w, minute, last, n in rows]
+    return [Touched(str(workspace), int(minute)) for workspace, minute in rows]
 
 
 def with_calls(columns: Columns, level: Level, start: int, end: int) -> dict[str, list[int]]:
@@ -100,19 +111,13 @@ def with_calls(columns: Columns, level: Level, start: int, end: int) -> dict[str
     return found
 
 
-def changed_minutes(
-    columns: Columns, workspace: str, received_ms: int, start_ns: int, end_ns: int
-) -> list[int]:
-    """Starts (Unix nanoseconds) of the minutes of a window with calls that were written after an instant."""
+def changed_minutes(columns: Columns, workspace: str, received_ms: int) -> list[int]:
+    """Starts (Unix nanoseconds) of the minutes with calls that were written after an instant (Unix milliseconds)."""
     query = Select(
         "calls",
         [f"DISTINCT {_MINUTES} AS minute"],
-        [
-            "received_at > fromUnixTimestamp64Milli({ms:Int64}, 'UTC')",
-            "started_at >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')",
-            "started_at < fromUnixTimestamp64Nano({to:Int64}, 'UTC')",
-        ],
-        {"ms": received_ms, "from": start_ns - 60 * NS, "to": end_ns},
+        ["received_at > fromUnixTimestamp64Milli({ms:Int64}, 'UTC')"],
+        {"ms": received_ms},
     )
     return [int(row[0]) * NS for row in columns.rows(workspace, query)]
 
@@ -120,28 +125,44 @@ def changed_minutes(
 _KEPT = (*SUMS, *(name for one in MAPS.values() for name in (one.keys, one.counts)))
 
 
-def make(columns: Columns, workspace: str, level: Level, buckets: Sequence[int], version: int) -> None:
-    """Makes some buckets (their starts, Unix seconds, in order) anew and lets them hold in place of earlier ones."""
+def make(
+    columns: Columns, workspace: str, level: Level, buckets: Sequence[int], known: State, now: State
+) -> None:
+    """Makes some buckets (their starts, Unix seconds, in order) anew, in place of what held in the state known.
+
+    They hold once `now`, the state that is being made, is put.
+    """
     for at in range(0, len(buckets), AT_ONCE):
         some = list(buckets[at : at + AT_ONCE])
         source = MADE_OF[level]
-        made = _from_calls(level) if source is None else _from_buckets(level, source)
         params = {
             "buckets": some,
-            "version": version,
+            "version": now.version,
             "from": some[0],
             "to": some[-1] + level.seconds,
             "made": level.cuboid,
             "source": source.cuboid if source else "",
         }
+        if known.version:
+            columns.fill(workspace, _superseding(known), params)
+        made = _from_calls(level) if source is None else _from_buckets(level, source, now)
         columns.fill(workspace, made, params)
-        n = len(some)
-        names = ["workspace", "cuboid", "bucket", "version"]
-        columns.insert("rollup_buckets", names, [[workspace] * n, [level.cuboid] * n, some, [version] * n])
+
+
+def _superseding(known: State) -> str:
+    return (
+        "INSERT INTO rollup_superseded (workspace, cuboid, bucket, version, by)"
+        " SELECT DISTINCT workspace, cuboid, bucket, version, {version:UInt64} FROM rollups"
+        " WHERE workspace = {workspace:String} AND cuboid = {made:String}"
+        " AND bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')"
+        f" AND toUnixTimestamp(bucket) IN {{buckets:Array(UInt32)}} AND {holding(known)}"
+    )
 
 
 def _dimensions(level: Level) -> tuple[str, ...]:
-    return (*(WIDE if level in WIDE_LEVELS else NARROW), "cost_currency")
+    if level in WIDE_LEVELS:
+        return (*WIDE, "cost_currency")
+    return (*(BY_SYSTEM if level in (SYSTEM_HOUR, SYSTEM_DAY) else NARROW), "cost_currency")
 
 
 _SETTINGS = (
@@ -179,7 +200,7 @@ def _from_calls(level: Level) -> str:
     return _statement(level, read, source, keys)
 
 
-def _from_buckets(level: Level, source: Level) -> str:
+def _from_buckets(level: Level, source: Level, now: State) -> str:
     dimensions = _dimensions(level)
     bucket = _bucket(level, "bucket")
     read = ["workspace", "{made:String}", f"{bucket} AS at_bucket", "{version:UInt64}", *dimensions]
@@ -191,36 +212,62 @@ def _from_buckets(level: Level, source: Level) -> str:
         "FROM rollups WHERE workspace = {workspace:String} AND cuboid = {source:String}"
         " AND bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')"
         f" AND toUnixTimestamp({bucket}) IN {{buckets:Array(UInt32)}}"
-        f" AND {holding('{source:String}', '{from:Int64}', '{to:Int64}')}"
+        f" AND {holding(now)}"
     )
     return _statement(level, read, rows, ["workspace", "at_bucket", *dimensions])
 
 
-def holding(cuboid: str, start: str, end: str) -> str:
-    """A condition that a row is of the version that holds for its bucket; bounds are Unix seconds, as SQL."""
+def holding(at: State) -> str:
+    """A condition that a row of `rollups` holds in a state."""
     return (
-        "(bucket, version) IN (SELECT bucket, max(version) FROM rollup_buckets WHERE workspace = {workspace:String}"
-        f" AND cuboid = {cuboid} AND bucket >= toDateTime({start}, 'UTC') AND bucket < toDateTime({end}, 'UTC')"
-        " GROUP BY bucket)"
+        f"{_finished('version', at)} AND (cuboid, bucket, version) NOT IN (SELECT cuboid, bucket, version"
+        f" FROM rollup_superseded WHERE workspace = {{workspace:String}} AND {_finished('by', at)})"
     )
 
 
-def sweep(columns: Columns, workspace: str, before: int) -> None:
-    """Removes rows of buckets that were made before an instant (Unix ns) and hold no more."""
+def _finished(column: str, at: State) -> str:
+    void = (f" AND NOT ({column} > {int(low)} AND {column} < {int(high)})" for low, high in at.void)
+    return f"{column} <= {int(at.version)}{''.join(void)}"
+
+
+def _fallen(at: State, before: str) -> str:
+    """A condition that a row of `rollups` has not held since an instant, nor ever will."""
+    void = (
+        f"(version > {int(low)} AND version < {int(high)} AND version < {before}) OR "
+        for low, high in at.void
+    )
+    return (
+        f"({''.join(void)}(cuboid, bucket, version) IN (SELECT cuboid, bucket, version FROM rollup_superseded"
+        f" WHERE workspace = {{workspace:String}} AND {_finished('by', at)} AND by < {before}))"
+    )
+
+
+def sweep(columns: Columns, workspace: str, at: State, before: int) -> None:
+    """Removes rows of buckets that have not held since an instant (Unix ns): nobody reads by a state from before it."""
+    mine = "WHERE workspace = {workspace:String}"
+    fallen = _fallen(at, "{before:UInt64}")
+    columns.change(workspace, f"ALTER TABLE rollups DELETE {mine} AND {fallen}", {"before": before})
     columns.change(
         workspace,
-        "ALTER TABLE rollups DELETE WHERE workspace = {workspace:String} AND version < {before:UInt64}"
-        " AND (cuboid, bucket, version) NOT IN (SELECT cuboid, bucket, max(version) FROM rollup_buckets"
-        " WHERE workspace = {workspace:String} GROUP BY cuboid, bucket)",
+        f"ALTER TABLE rollup_superseded DELETE {mine} AND by <= {int(at.version)} AND by < {{before:UInt64}}",
         {"before": before},
     )
 
 
-def superseded(columns: Columns) -> dict[str, tuple[int, int]]:
-    """By workspace, how many rows of buckets there are, and how many of them hold no more."""
-    rows: list[tuple[Any, ...]] = columns.everywhere(
-        "SELECT workspace, count(), countIf((workspace, cuboid, bucket, version) NOT IN"
-        " (SELECT workspace, cuboid, bucket, max(version) FROM rollup_buckets"
-        " GROUP BY workspace, cuboid, bucket)) FROM rollups GROUP BY workspace"
+def forget_states(columns: Columns, at: State) -> None:
+    """Removes the states before this one."""
+    columns.upkeep(
+        f"ALTER TABLE rollup_state DELETE WHERE version < {int(at.version)} SETTINGS mutations_sync = 2"
     )
-    return {str(workspace): (int(all_of), int(old)) for workspace, all_of, old in rows}
+
+
+def fallen(columns: Columns, at: State, before: int) -> dict[str, tuple[int, int]]:
+    """By workspace, how many rows of buckets there are, and how many of them `sweep` would remove."""
+    rows: list[tuple[Any, ...]] = columns.everywhere(
+        "SELECT workspace, count() FROM rollups GROUP BY workspace"
+    )
+    found = {}
+    for workspace, all_of in rows:
+        old = columns.rows(str(workspace), Select("rollups", ["count()"], [_fallen(at, str(int(before)))]))
+        found[str(workspace)] = (int(all_of), int(old[0][0]))
+    return found

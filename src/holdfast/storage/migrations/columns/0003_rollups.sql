@@ -71,20 +71,22 @@ ORDER BY (workspace, cuboid, bucket, version, system, environment, route)
 TTL expires_at
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE TABLE IF NOT EXISTS rollup_buckets (
+CREATE TABLE IF NOT EXISTS rollup_superseded (
   workspace LowCardinality(String),
   cuboid LowCardinality(String),
   bucket DateTime('UTC') CODEC(Delta, ZSTD(1)),
-  version UInt64 CODEC(Delta, ZSTD(1))
-) ENGINE = ReplacingMergeTree(version)
+  version UInt64 CODEC(Delta, ZSTD(1)),
+  by UInt64 CODEC(Delta, ZSTD(1))
+) ENGINE = MergeTree
 PARTITION BY toYYYYMM(bucket)
 ORDER BY (workspace, cuboid, bucket)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS rollup_state (
-  name LowCardinality(String),
-  value Int64,
-  version UInt64
-) ENGINE = ReplacingMergeTree(version)
-ORDER BY name
+  version UInt64,
+  received_ms Int64,
+  closed_ms Int64,
+  void Array(UInt64)
+) ENGINE = MergeTree
+ORDER BY version
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
