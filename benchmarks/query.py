@@ -186,7 +186,7 @@ def measured(folder: Path, count: int, rounds: int) -> dict[str, Any]:
             f"  raw scan {made[name]['raw_scan_ms']:8.1f} ms")  # fmt: skip
     millions = count / 1e6
     made["calls_mb_per_million"] = round(store.bytes_of("calls") / 1e6 / millions, 1)
-    made["figures_mb_per_million"] = round(store.bytes_of("rollups", "rollup_buckets") / 1e6 / millions, 1)
+    made["figures_mb_per_million"] = round(store.bytes_of("rollups", "rollup_superseded") / 1e6 / millions, 1)
     made["rss_mb"] = round(_resident() / 1e6)
     store.columns.close()
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -296,7 +297,9 @@ def test_stored_buckets_answer_when_nothing_changes(world: World) -> None:
     answer = metrics.query(
         world.columns, "ws", MetricQuery(("calls",), TimeRange(world.now - timedelta(days=2), world.now))
     )
-    assert answer.from_calls <= SETTLE_MS / 1000 + 60 + 60, "what is not settled, its minute, and the first one"
+    assert answer.from_calls <= SETTLE_MS / 1000 + 60 + 60, (
+        "what is not settled, its minute, and the first one"
+    )
     assert world.job.turn() == 0, "nothing is made again while nothing changes"
 
 
@@ -401,6 +404,39 @@ def test_a_job_that_died_midway_is_done_again(world: World, monkeypatch: pytest.
         world.check(asked)
     again = Rollups(world.columns, lambda: world.now)
     assert again.turn() > 60
+    for asked in queries(world.now):
+        world.check(asked)
+
+
+def test_a_process_that_lost_its_turn_may_write_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stood still in the midst of a turn, and goes on when another has taken over: its rows never hold."""
+    calls = [world.call(n, world.now - timedelta(hours=n)) for n in range(60)]
+    world.store(calls)
+    world.pass_by(minutes=1)
+    world.job.turn()
+    world.store(calls[:30])
+    world.pass_by(minutes=2)
+    put, make = rollups.put_state, rollups.make
+    late: list[Callable[[], None]] = []
+    with monkeypatch.context() as stood_still:
+        stood_still.setattr(rollups, "make", lambda *given: late.append(lambda: make(*given)))
+        stood_still.setattr(rollups, "put_state", lambda *given: late.append(lambda: put(*given)))
+        world.job.turn()
+    assert len(late) > 4
+    other = Rollups(world.columns, lambda: world.now)
+    assert other.turn() > 30
+    for write in late:
+        write()
+    for _ in range(2):
+        for asked in queries(world.now):
+            world.check(asked)
+        world.pass_by(minutes=1)
+        other.turn()
+    monkeypatch.setattr("holdfast.telemetry.jobs.rollups.SWEEP_AFTER_SECONDS", 0)
+    world.pass_by(days=1)
+    other.sweep()
+    held = world.columns.everywhere("SELECT uniqExact(version) FROM rollups")
+    assert held[0][0] <= 4, "neither the late rows nor what they would replace are kept"
     for asked in queries(world.now):
         world.check(asked)
 

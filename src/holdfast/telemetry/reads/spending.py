@@ -4,7 +4,6 @@ to another.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -104,8 +103,7 @@ def spending(
         replace(grouped, measures=("cost",), within=earlier),
         replace(one, measures=("cost",), step=step),
     )
-    with ThreadPoolExecutor(panels.AT_ONCE) as pool:
-        answers = list(pool.map(lambda query: metrics.query(columns, workspace, query), queries))
+    answers = metrics.answers(columns, workspace, queries)
     total, past = _only(answers[0]), _only(answers[1])
     amounts: dict[str, Decimal] = (total or {}).get("cost") or {}
     chosen = currency or max(amounts, key=lambda name: amounts[name], default="USD")
@@ -170,8 +168,7 @@ def details(columns: Columns, workspace: str, asked: MetricQuery) -> Details:
         replace(one, measures=("unpriced",), group_by=("cost_unknown_reason", "model"), limit=1000),
         replace(one, measures=("calls", "cost", "cost_per_call"), group_by=("cost_source",), limit=100),
     )
-    with ThreadPoolExecutor(panels.AT_ONCE) as pool:
-        whom, reasons, sources = pool.map(lambda query: metrics.query(columns, workspace, query), queries)
+    whom, reasons, sources = metrics.answers(columns, workspace, queries)
     unpriced = [(row.group[0], row.group[1], int(row.values["unpriced"] or 0)) for row in reasons.rows]
     return Details(
         _only(whom),

@@ -113,15 +113,18 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
     start = end - DAY * (week.DAYS + 1)
     past = TimeRange(start, end)
-    step = Step(calendar="day", zone=week.day_zone(end.hour))
-
-    def ask(*args: Any, **more: Any) -> MetricAnswer:
-        return metrics.query(columns, workspace, of.asked(*args, **more))
-
-    days = ask(FIGURES, past, step, ("system",), limit=MOST_SYSTEMS)
-    hours = ask(("calls", "cost"), past, Step(3600), ("system",), limit=MOST_SYSTEMS)
-    last_hour = ask(FIGURES[:4], TimeRange(now - HOUR, now), None, ("system",), limit=MOST_SYSTEMS)
-    day = TimeRange(end - DAY, end)
+    step, day = Step(calendar="day", zone=week.day_zone(end.hour)), TimeRange(end - DAY, end)
+    days, hours, last_hour, routeless, tenantless = metrics.answers(
+        columns,
+        workspace,
+        (
+            of.asked(FIGURES, past, step, ("system",), limit=MOST_SYSTEMS),
+            of.asked(("calls", "cost"), past, Step(3600), ("system",), limit=MOST_SYSTEMS),
+            of.asked(FIGURES[:4], TimeRange(now - HOUR, now), None, ("system",), limit=MOST_SYSTEMS),
+            of.asked(("calls",), day, also={"route": ("",)}),
+            of.asked(("calls",), day, also={"tenant": ("",)}),
+        ),
+    )
     left = 1 - (now.astimezone(UTC) - (end - HOUR)) / HOUR
     by_day, by_hour = _by_system(days.rows), _by_system(hours.rows)
     recent = {row.group[0]: row.values for row in last_hour.rows}
@@ -141,8 +144,8 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
         end,
         made,
         max(days.groups - MOST_SYSTEMS, 0),
-        _calls(ask(("calls",), day, also={"route": ("",)})),
-        _calls(ask(("calls",), day, also={"tenant": ("",)})),
+        _calls(routeless),
+        _calls(tenantless),
         not recent,
     )
 
@@ -239,20 +242,27 @@ def portfolio(
     columns: Columns, workspace: str, of: Chosen, within: TimeRange, now: datetime, names: Iterable[str]
 ) -> tuple[list[Line], int]:
     """Every system that called within a range or is among `names`; and how many more there are."""
-
-    def ask(*args: Any, **more: Any) -> MetricAnswer:
-        return metrics.query(columns, workspace, of.asked(*args, **more))
-
-    whole = ask(FIGURES, within, None, ("system",), limit=MOST_SYSTEMS)
     step = step_of(within, 32)
-    steps = ask(("calls",), within, Step(step), ("system",), limit=MOST_SYSTEMS)
+    whole, steps, places, *latest = metrics.answers(
+        columns,
+        workspace,
+        (
+            of.asked(FIGURES, within, None, ("system",), limit=MOST_SYSTEMS),
+            of.asked(("calls",), within, Step(step), ("system",), limit=MOST_SYSTEMS),
+            of.asked(("calls",), within, None, ("system", "environment"), limit=5 * MOST_SYSTEMS),
+            *(
+                of.asked(("calls",), TimeRange(now - back, now), Step(size), ("system",))
+                for back, size in BACK
+            ),
+        ),
+    )
     found = {row.group[0]: row.values for row in whole.rows}
     by_step = _by_system(steps.rows)
     environments: dict[str, list[str]] = {}
-    for row in ask(("calls",), within, None, ("system", "environment"), limit=5 * MOST_SYSTEMS).rows:
+    for row in places.rows:
         environments.setdefault(row.group[0], []).append(row.group[1])
     every = list(dict.fromkeys([*found, *names]))
-    last = _last_calls(columns, workspace, of, now, every)
+    last = _last_calls(latest)
     starts = starts_of(within, step)
     lines = [
         Line(
@@ -267,20 +277,19 @@ def portfolio(
     return lines, max(whole.groups - MOST_SYSTEMS, 0)
 
 
-def _last_calls(
-    columns: Columns, workspace: str, of: Chosen, now: datetime, names: Sequence[str]
-) -> dict[str, LastCall]:
-    """The last call of each system, the older the coarser; no further back than 400 days."""
+BACK = ((HOUR, 60), (DAY * 8, 3600), (DAY * 400, 86_400))
+"""How far back the last call of a system is sought, and how exactly, in seconds."""
+
+
+def _last_calls(latest: Iterable[MetricAnswer]) -> dict[str, LastCall]:
+    """The last call of each system, the older the coarser: calls by step, of each part of BACK."""
     found: dict[str, LastCall] = {}
-    for back, seconds in ((HOUR, 60), (DAY * 8, 3600), (DAY * 400, 86_400)):
-        if all(name in found for name in names):
-            break
-        asked = of.asked(("calls",), TimeRange(now - back, now), Step(seconds), ("system",))
-        latest: dict[str, LastCall] = {}
-        for row in metrics.query(columns, workspace, asked).rows:  # in order of time
+    for (_, seconds), answer in zip(BACK, latest, strict=True):
+        steps: dict[str, LastCall] = {}
+        for row in answer.rows:  # in order of time
             assert row.start is not None
-            latest[row.group[0]] = LastCall(row.start, seconds)
-        found = {**latest, **found}
+            steps[row.group[0]] = LastCall(row.start, seconds)
+        found = {**steps, **found}
     return found
 
 
@@ -329,13 +338,19 @@ MOST_ROUTES = 50
 def course(columns: Columns, workspace: str, of: Chosen, within: TimeRange) -> Course:
     """How a system (chosen by `of`) went."""
     step = step_of(within, 120)
-    whole = metrics.query(columns, workspace, of.asked(COURSE, within)).rows
-    steps = metrics.query(columns, workspace, of.asked(COURSE, within, Step(step)))
-    routes = metrics.query(columns, workspace, of.asked(ROUTE, within, None, ("route",), limit=MOST_ROUTES))
+    whole, steps, routes = metrics.answers(
+        columns,
+        workspace,
+        (
+            of.asked(COURSE, within),
+            of.asked(COURSE, within, Step(step)),
+            of.asked(ROUTE, within, None, ("route",), limit=MOST_ROUTES),
+        ),
+    )
     found = {row.start: row.values for row in steps.rows}
     starts = starts_of(within, step)
     return Course(
-        whole[0].values if whole else None,
+        whole.rows[0].values if whole.rows else None,
         starts,
         step,
         [found.get(at) for at in starts],
@@ -364,23 +379,26 @@ def coverage(
     ones a first token. Content is counted by spans: it stands with them.
     """
 
-    def ask(measures: Sequence[str], **also: tuple[str, ...]) -> Values:
-        rows = metrics.query(columns, workspace, of.asked(measures, within, also=also)).rows
-        return rows[0].values if rows else {}
-
-    calls = int(ask(("calls",)).get("calls", 0))
+    unsaid = [name for name in DIMENSIONS if name not in of.equals]
+    asked = (
+        of.asked(("calls",), within),
+        of.asked(OWED, within, also={"status": ("ok",)}),
+        of.asked(SAYS, within, also={"kind": ("inference",)}),
+        *(of.asked(("calls",), within, also={name: ("",)}) for name in unsaid),
+    )
+    every, answered, said, *without = (
+        one.rows[0].values if one.rows else {} for one in metrics.answers(columns, workspace, asked)
+    )
+    calls = int(every.get("calls", 0))
     if not calls:
         return {}, {}, 0
     could = dict.fromkeys(DIMENSIONS, calls)
-    lacking: dict[str, int | None] = {}
-    for name in DIMENSIONS:
-        if name not in of.equals:
-            lacking[name] = int(ask(("calls",), **{name: ("",)}).get("calls", 0))
-    answered = ask(OWED, status=("ok",))
+    lacking: dict[str, int | None] = {
+        name: int(one.get("calls", 0)) for name, one in zip(unsaid, without, strict=True)
+    }
     for fact, figure in (("usage", "usage_unknown"), ("cost", "unpriced")):
         could[fact] = int(answered.get("calls", 0))
         lacking[fact] = int(answered.get(figure, 0))
-    said = ask(SAYS, kind=("inference",))
     could["ttft"] = int(said.get("streamed", 0))
     lacking["ttft"] = max(could["ttft"] - int(said.get("ttft_known", 0)), 0)
     could["finish_reason"] = int(said.get("calls", 0) - said.get("errors", 0))
