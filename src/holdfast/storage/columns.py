@@ -14,11 +14,12 @@ import queue
 import struct
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import clickhouse_connect
 import numpy as np
@@ -30,6 +31,7 @@ from holdfast.storage import cluster
 from holdfast.storage.cluster import Address, Node
 
 log = logging.getLogger("holdfast.storage")
+T = TypeVar("T")
 
 UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, struct.error)
 """What the driver raises where a value does not fit its column; nothing was stored then."""
@@ -112,6 +114,7 @@ class Columns:
         self._readers: queue.Queue[Any] = queue.Queue()
         self._nodes: dict[Node, Any] = {}
         self._on_nodes = threading.Lock()
+        self._lately: dict[str, tuple[float, Any]] = {}
         self._prepared: dict[tuple[int, str, tuple[str, ...]], Any] = {}
         try:
             turn = itertools.cycle(self._open_nodes())
@@ -317,6 +320,15 @@ class Columns:
         On shards it is done on each, on its own part of the tables.
         """
         self._on_each(sql, {})
+
+    def lately(self, key: str, seconds: float, read: Callable[[], T]) -> T:
+        """What `read` gave for a key no longer ago than that, or gives now."""
+        now = time.monotonic()
+        found = self._lately.get(key)
+        if found is None or found[0] < now - seconds:
+            found = self._lately[key] = (now, read())
+        value: T = found[1]
+        return value
 
     def ping(self) -> bool:
         """True when the store answers, with all its shards."""

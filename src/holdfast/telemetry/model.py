@@ -219,6 +219,7 @@ class MetricQuery:
 
     `equals` maps a dimension to the values allowed (empty text: unknown). `pairs`: only these (system, environment),
     empty text meaning any; none: no limit. Of more groups than `limit`, those with most calls are answered.
+    `totals`: the whole window as well as its steps, for measures that count no different values.
     """
 
     measures: tuple[str, ...]
@@ -228,6 +229,7 @@ class MetricQuery:
     equals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     pairs: tuple[tuple[str, str], ...] = ()
     limit: int = 1000
+    totals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,13 +246,15 @@ class MetricAnswer:
     """Rows in order of step, then of calls. A step without calls has no row: no data is not zero.
 
     `complete` is False while calls are still being counted, or where groups were left out (`groups` says how many there
-    are). `from_calls` is how many seconds of the window were read from calls, not from stored buckets.
+    are). `from_calls` is how many seconds of the window were read from calls, not from stored buckets. `totals`, where
+    they were asked for: the whole window of each group.
     """
 
     rows: list[MetricRow]
     groups: int
     complete: bool
     from_calls: float
+    totals: list[MetricRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from holdfast.telemetry.store import rollups
 from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter
 from holdfast.telemetry.store.figures import BY_SYSTEM, DISTINCT, MAPS, NARROW, WIDE
 from holdfast.telemetry.store.metrics import Key, Wanted
-from holdfast.telemetry.store.rollups import State
+from holdfast.telemetry.store.rollups import Known
 from holdfast.telemetry.store.spans import nanoseconds
 
 GROUPS = (*FILTERS, *FLAGS, "model", "finish_reason")
@@ -35,16 +35,16 @@ class Moment:
     Queries that are asked together share one; an answer is exact as of then, or later.
     """
 
-    state: State
+    known: Known
     changed: tuple[int, ...]
 
 
 def moment(columns: Columns, workspace: str) -> Moment:
     """The present one."""
-    state = rollups.state(columns)
-    if not state.version:
-        return Moment(state, ())
-    return Moment(state, tuple(rollups.changed_minutes(columns, workspace, state.received_ms)))
+    known = rollups.known(columns, workspace)
+    if not known.state.version:
+        return Moment(known, ())
+    return Moment(known, tuple(rollups.changed_minutes(columns, workspace, known.state.received_ms)))
 
 
 def answers(
@@ -86,8 +86,9 @@ def query(
     for name in distinct:  # apart from one another: amounts are grouped by currency, and counts must not be
         _read(columns, workspace, Wanted(filters, (name,), asked.group_by, step), whole, found, at)
     rows, groups = _rows(found, measures, asked.limit)
+    totals = _rows(_whole(found), measures, asked.limit)[0] if asked.totals and not distinct else []
     raw = sum(piece.end - piece.start for piece in pieces if not piece.cuboid) / NS
-    return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw)
+    return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw, totals)
 
 
 def figures(
@@ -116,7 +117,7 @@ def _read(
     """Adds what all pieces of a window hold. Raises Invalid for too many rows."""
     stored = [piece for piece in pieces if piece.cuboid]
     read = [piece for piece in pieces if not piece.cuboid]
-    made = store.from_buckets(columns, workspace, wanted, stored, most, at.state) if stored else []
+    made = [store.from_buckets(columns, workspace, wanted, stored, most, at.known)] if stored else []
     if read:
         made += store.from_calls(columns, workspace, wanted, read, most)
     if any(len(rows) > most for _, rows in made):
@@ -125,6 +126,21 @@ def _read(
             where="group_by",
         )
     store.added(made, wanted, into)
+
+
+def _whole(found: dict[Key, dict[str, Any]]) -> dict[Key, dict[str, Any]]:
+    """Figures by step, added up for each group."""
+    made: dict[Key, dict[str, Any]] = {}
+    for (_, group), figures in found.items():
+        held = made.setdefault((None, group), {})
+        for name, value in figures.items():
+            if isinstance(value, dict):
+                counts = held.setdefault(name, {})
+                for key, count in value.items():
+                    counts[key] = counts.get(key, 0) + count
+            else:
+                held[name] = held.get(name, 0) + value
+    return made
 
 
 def _rows(
@@ -206,9 +222,9 @@ def _pieces(at: Moment, asked: MetricQuery) -> tuple[Piece, ...]:
     """Where each part of the window is read from."""
     start, end = nanoseconds(asked.within.start), nanoseconds(asked.within.end)
     levels = [level for level in levels_of(asked) if asked.step is None or _fits(level, asked)]
-    if not levels or not at.state.closed_ms:
+    if not levels or not at.known.state.closed_ms:
         return (Piece("", start, end),)
-    return cover(start, end, levels, at.state.closed_ms * 1_000_000, at.changed)
+    return cover(start, end, levels, at.known.state.closed_ms * 1_000_000, at.changed)
 
 
 def levels_of(asked: MetricQuery) -> tuple[Level, ...]:

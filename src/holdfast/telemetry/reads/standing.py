@@ -17,6 +17,7 @@ from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step,
 from holdfast.telemetry.reads import calls as calls_reads
 from holdfast.telemetry.reads import metrics
 from holdfast.telemetry.rules import capture, week
+from holdfast.telemetry.rules.measures import SAID
 from holdfast.telemetry.store import spans
 from holdfast.telemetry.store.calls import CallFilter
 
@@ -35,6 +36,7 @@ FIGURES = (
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 HOURS = 24 * (week.DAYS + 1)
+UNSAID = ("without_route", "without_tenant")
 MOST_SYSTEMS = 200
 Values = Mapping[str, Any]
 
@@ -113,16 +115,14 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
     start = end - DAY * (week.DAYS + 1)
     past = TimeRange(start, end)
-    step, day = Step(calendar="day", zone=week.day_zone(end.hour)), TimeRange(end - DAY, end)
-    days, hours, last_hour, routeless, tenantless = metrics.answers(
+    step = Step(calendar="day", zone=week.day_zone(end.hour))
+    days, hours, last_hour = metrics.answers(
         columns,
         workspace,
         (
-            of.asked(FIGURES, past, step, ("system",), limit=MOST_SYSTEMS),
+            of.asked((*FIGURES, *UNSAID), past, step, ("system",), limit=MOST_SYSTEMS),
             of.asked(("calls", "cost"), past, Step(3600), ("system",), limit=MOST_SYSTEMS),
             of.asked(FIGURES[:4], TimeRange(now - HOUR, now), None, ("system",), limit=MOST_SYSTEMS),
-            of.asked(("calls",), day, also={"route": ("",)}),
-            of.asked(("calls",), day, also={"tenant": ("",)}),
         ),
     )
     left = 1 - (now.astimezone(UTC) - (end - HOUR)) / HOUR
@@ -139,13 +139,16 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
     made.sort(
         key=lambda one: (-(one.silence.usual if one.silence else 0), -(one.off[0].spreads if one.off else 0))
     )
+    routeless, tenantless = (
+        int(sum(row.values[name] for row in days.rows if row.start == end - DAY)) for name in UNSAID
+    )
     return Today(
         end - DAY,
         end,
         made,
         max(days.groups - MOST_SYSTEMS, 0),
-        _calls(routeless),
-        _calls(tenantless),
+        routeless,
+        tenantless,
         not recent,
     )
 
@@ -159,10 +162,6 @@ def _last(columns: Columns, workspace: str, of: Chosen, one: Standing, end: date
     filters = CallFilter(within, {**of.equals, "system": (one.system,)}, pairs=of.pairs)
     listed = calls_reads.calls(columns, workspace, filters, 1).items
     return datetime.fromisoformat(listed[0]["started_at"]) if listed else None
-
-
-def _calls(answer: MetricAnswer) -> int:
-    return int(sum(row.values["calls"] for row in answer.rows))
 
 
 def _by_system(rows: Iterable[MetricRow]) -> dict[str, dict[datetime, Values]]:
@@ -243,32 +242,33 @@ def portfolio(
 ) -> tuple[list[Line], int]:
     """Every system that called within a range or is among `names`; and how many more there are."""
     step = step_of(within, 32)
-    whole, steps, places, *latest = metrics.answers(
+    whole, places, recent = metrics.answers(
         columns,
         workspace,
         (
             of.asked(FIGURES, within, None, ("system",), limit=MOST_SYSTEMS),
-            of.asked(("calls",), within, Step(step), ("system",), limit=MOST_SYSTEMS),
-            of.asked(("calls",), within, None, ("system", "environment"), limit=5 * MOST_SYSTEMS),
-            *(
-                of.asked(("calls",), TimeRange(now - back, now), Step(size), ("system",))
-                for back, size in BACK
-            ),
+            of.asked(("calls",), within, Step(step), ("system", "environment"), limit=5 * MOST_SYSTEMS),
+            _recent(of, now, *BACK[0]),
         ),
     )
     found = {row.group[0]: row.values for row in whole.rows}
-    by_step = _by_system(steps.rows)
+    by_step: dict[str, dict[datetime, int]] = {}
     environments: dict[str, list[str]] = {}
     for row in places.rows:
-        environments.setdefault(row.group[0], []).append(row.group[1])
+        system, environment = row.group
+        assert row.start is not None
+        counts = by_step.setdefault(system, {})
+        counts[row.start] = counts.get(row.start, 0) + int(row.values["calls"])
+        if environment not in environments.setdefault(system, []):
+            environments[system].append(environment)
     every = list(dict.fromkeys([*found, *names]))
-    last = _last_calls(latest)
+    last = _last_calls(columns, workspace, of, now, every, recent)
     starts = starts_of(within, step)
     lines = [
         Line(
             name,
             found.get(name),
-            tuple(int(by_step.get(name, {}).get(at, {}).get("calls", 0)) for at in starts),
+            tuple(by_step.get(name, {}).get(at, 0) for at in starts),
             tuple(environments.get(name, ())),
             last.get(name),
         )
@@ -281,15 +281,30 @@ BACK = ((HOUR, 60), (DAY * 8, 3600), (DAY * 400, 86_400))
 """How far back the last call of a system is sought, and how exactly, in seconds."""
 
 
-def _last_calls(latest: Iterable[MetricAnswer]) -> dict[str, LastCall]:
-    """The last call of each system, the older the coarser: calls by step, of each part of BACK."""
+def _recent(of: Chosen, now: datetime, back: timedelta, seconds: int) -> MetricQuery:
+    return of.asked(("calls",), TimeRange(now - back, now), Step(seconds), ("system",))
+
+
+def _last_calls(
+    columns: Columns,
+    workspace: str,
+    of: Chosen,
+    now: datetime,
+    names: Sequence[str],
+    recent: MetricAnswer,
+) -> dict[str, LastCall]:
+    """The last call of each system, the older the coarser; `recent` is the answer for the first part of BACK."""
     found: dict[str, LastCall] = {}
-    for (_, seconds), answer in zip(BACK, latest, strict=True):
-        steps: dict[str, LastCall] = {}
-        for row in answer.rows:  # in order of time
+    for back, seconds in BACK:
+        if all(name in found for name in names):
+            break
+        if seconds != BACK[0][1]:
+            recent = metrics.query(columns, workspace, _recent(of, now, back, seconds))
+        latest: dict[str, LastCall] = {}
+        for row in recent.rows:  # in order of time
             assert row.start is not None
-            steps[row.group[0]] = LastCall(row.start, seconds)
-        found = {**steps, **found}
+            latest[row.group[0]] = LastCall(row.start, seconds)
+        found = {**latest, **found}
     return found
 
 
@@ -338,19 +353,18 @@ MOST_ROUTES = 50
 def course(columns: Columns, workspace: str, of: Chosen, within: TimeRange) -> Course:
     """How a system (chosen by `of`) went."""
     step = step_of(within, 120)
-    whole, steps, routes = metrics.answers(
+    steps, routes = metrics.answers(
         columns,
         workspace,
         (
-            of.asked(COURSE, within),
-            of.asked(COURSE, within, Step(step)),
+            replace(of.asked(COURSE, within, Step(step)), totals=True),
             of.asked(ROUTE, within, None, ("route",), limit=MOST_ROUTES),
         ),
     )
     found = {row.start: row.values for row in steps.rows}
     starts = starts_of(within, step)
     return Course(
-        whole.rows[0].values if whole.rows else None,
+        steps.totals[0].values if steps.totals else None,
         starts,
         step,
         [found.get(at) for at in starts],
@@ -365,9 +379,14 @@ def any_sample(columns: Columns, workspace: str, of: Chosen, within: TimeRange) 
     return bool(metrics.query(columns, workspace, asked).rows)
 
 
-DIMENSIONS = ("environment", "release", "route", "tenant", "user", "session", "agent", "feature")
 SAYS = ("calls", "errors", "streamed", "ttft_known", "finish_reasons")
-OWED = ("calls", "usage_unknown", "unpriced")
+OWED = (
+    "calls",
+    "errors",
+    "answered_without_usage",
+    "answered_without_cost",
+    *(f"without_{name}" for name in SAID),
+)
 
 
 def coverage(
@@ -379,26 +398,20 @@ def coverage(
     ones a first token. Content is counted by spans: it stands with them.
     """
 
-    unsaid = [name for name in DIMENSIONS if name not in of.equals]
-    asked = (
-        of.asked(("calls",), within),
-        of.asked(OWED, within, also={"status": ("ok",)}),
-        of.asked(SAYS, within, also={"kind": ("inference",)}),
-        *(of.asked(("calls",), within, also={name: ("",)}) for name in unsaid),
-    )
-    every, answered, said, *without = (
+    asked = (of.asked(OWED, within), of.asked(SAYS, within, also={"kind": ("inference",)}))
+    owed, said = (
         one.rows[0].values if one.rows else {} for one in metrics.answers(columns, workspace, asked)
     )
-    calls = int(every.get("calls", 0))
+    calls = int(owed.get("calls", 0))
     if not calls:
         return {}, {}, 0
-    could = dict.fromkeys(DIMENSIONS, calls)
+    could = dict.fromkeys(SAID, calls)
     lacking: dict[str, int | None] = {
-        name: int(one.get("calls", 0)) for name, one in zip(unsaid, without, strict=True)
+        name: int(owed[f"without_{name}"]) for name in SAID if name not in of.equals
     }
-    for fact, figure in (("usage", "usage_unknown"), ("cost", "unpriced")):
-        could[fact] = int(answered.get("calls", 0))
-        lacking[fact] = int(answered.get(figure, 0))
+    for fact in ("usage", "cost"):
+        could[fact] = calls - int(owed["errors"])
+        lacking[fact] = int(owed[f"answered_without_{fact}"])
     could["ttft"] = int(said.get("streamed", 0))
     lacking["ttft"] = max(could["ttft"] - int(said.get("ttft_known", 0)), 0)
     could["finish_reason"] = int(said.get("calls", 0) - said.get("errors", 0))

@@ -68,6 +68,8 @@ def _per(count: Callable[[Figures], int], cost: str, figures: Figures) -> Value:
     return {currency: amount / n for currency, amount in figures[cost].items()} if n else {}
 
 
+SAID = ("environment", "release", "route", "tenant", "user", "session", "agent", "feature")
+"""Dimensions that applications have to say: there is a measure of the calls that do not."""
 INPUT = ("input_uncached_tokens", "input_cache_read_tokens", "input_cache_write_tokens")
 _TOKENS = {
     "input_uncached_tokens": "input_known",
@@ -150,6 +152,17 @@ def _all() -> dict[str, Measure]:
             ("rows", "input_known"),
             lambda f: int(f["rows"] - f["input_known"]),
             "Calls that do not say their input tokens.",
+        ),
+        *(
+            _counted(name, name, f"Calls that were answered, and whose {what}.")
+            for name, what in (
+                ("answered_without_cost", "cost is unknown"),
+                ("answered_without_usage", "input tokens are unknown"),
+            )
+        ),
+        *(
+            _counted(f"without_{name}", f"without_{name}", f"Calls that do not say their {name}.")
+            for name in SAID
         ),
         Measure(
             "ttft_known",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from holdfast.telemetry.rules.histogram import PER_OCTAVE, ZERO
+from holdfast.telemetry.rules.measures import SAID
 from holdfast.telemetry.store.calls import FLAGS, MODEL, USAGE
 
 BY_SYSTEM = ("system", "environment", "sample")
@@ -53,6 +54,9 @@ SUMS: Mapping[str, str] = {
     **{name: f"sum(ifNull({name}, 0))" for name in USAGE},
     "cost": "sum(ifNull(cost_amount, 0))",
     "unpriced": "countIf(cost_amount IS NULL)",
+    "answered_without_cost": f"countIf(cost_amount IS NULL AND status = 'ok' AND {_ONE})",
+    "answered_without_usage": f"countIf(NOT {_INPUT_KNOWN} AND status = 'ok' AND {_ONE})",
+    **{f"without_{name}": f"countIf({name} = '' AND {_ONE})" for name in SAID},
     "reported_cost_calls": "countIf(cost_source = 'reported')",
 }
 """Figures that are sums, with how each is made of calls. The same name is the column in which buckets keep it."""
@@ -89,6 +93,13 @@ DISTINCT: Mapping[str, str] = {
 def of_calls(name: str) -> str:
     """A figure, other than one of MAPS, in a query over calls."""
     return f"{SUMS.get(name) or DISTINCT[name]} AS f_{name}"
+
+
+def counts_of_calls(name: str) -> str:
+    """A figure of MAPS in a query over calls that groups by no finish reason: a pair of arrays, keys and counts."""
+    one = MAPS[name]
+    keys = "finish_reasons" if "arrayJoin" in one.key else f"[{one.key}]"
+    return f"sumMapIf({keys}, arrayMap(x -> toUInt64(1), {keys}), {one.where}) AS m_{name}"
 
 
 def dimension(name: str, *, stored: bool) -> str:

@@ -12,13 +12,17 @@ from holdfast.telemetry.rules.cover import NS, Piece
 from holdfast.telemetry.store import figures
 from holdfast.telemetry.store.calls import FINAL, CallFilter, where
 from holdfast.telemetry.store.figures import MAPS
-from holdfast.telemetry.store.rollups import State, holding
+from holdfast.telemetry.store.rollups import Known
 from holdfast.telemetry.store.spans import in_places
 
 Key = tuple[int | None, tuple[str, ...]]
 """The start of a step (Unix seconds; None without steps), and the value of each dimension."""
 Read = tuple[tuple[str, ...], list[dict[str, Any]]]
 """Figures that were read together, and the rows."""
+SHORT_NS = 7200 * NS
+"""Calls of no longer than this are read in one go."""
+ONE_THREAD = {"max_threads": 1}
+"""For what is little: the queries of a page run beside one another instead."""
 _MARK = "\0"
 """Stands between a currency and the first dimension: the engine groups by one text faster than by two."""
 
@@ -32,55 +36,54 @@ class Wanted:
     by: tuple[str, ...]
     step: str = ""
 
-    @property
-    def reads(self) -> list[tuple[str, ...]]:
-        """The figures that are read together; counts by key are read one at a time."""
-        apart = [name for name in self.figures if name in MAPS]
-        rest = tuple(name for name in self.figures if name not in MAPS)
-        return [rest, *((name,) for name in apart)] if rest else [(name,) for name in apart]
-
 
 def from_calls(
     columns: Columns, workspace: str, wanted: Wanted, pieces: Sequence[Piece], most: int
 ) -> list[Read]:
     """Figures of the calls that began within some pieces of the window; at most so many rows for each read."""
+    short = sum(piece.end - piece.start for piece in pieces) <= SHORT_NS
+    settings = {**FINAL, **(ONE_THREAD if short else {})}
+    apart: list[str] = []
+    if not short or "finish_reason" in wanted.by:  # of many calls, one count by key at a time is faster
+        apart = [name for name in wanted.figures if name in MAPS]
+    together = tuple(name for name in wanted.figures if name not in apart)
     found: list[Read] = []
-    for names in wanted.reads:
+    for names in (together, *((name,) for name in apart)):
+        if not names:
+            continue
         read, grouped = _keys(wanted, "started_at", names, stored=False)
         clauses, params = where(wanted.filters)
         clauses.append(_within(pieces, params))
-        if names[0] in MAPS:
+        if names[0] in apart:
             counts = MAPS[names[0]]
             read += [f"{counts.key} AS k", "count() AS n"]
             grouped.append("k")
             clauses.append(counts.where)
         else:
-            read += [figures.of_calls(name) for name in names]
+            read += [
+                figures.counts_of_calls(name) if name in MAPS else figures.of_calls(name) for name in names
+            ]
         query = Select(
-            "calls", read, clauses, params, group_by=grouped, limit=most + 1, final=True, settings=FINAL
+            "calls", read, clauses, params, group_by=grouped, limit=most + 1, final=True, settings=settings
         )
         found.append((names, columns.dicts(workspace, query)))
     return found
 
 
 def from_buckets(
-    columns: Columns, workspace: str, wanted: Wanted, pieces: Sequence[Piece], most: int, at: State
-) -> list[Read]:
-    """Figures of the stored buckets of some pieces; at most so many rows for each read."""
-    found: list[Read] = []
-    for names in wanted.reads:
-        read, grouped = _keys(wanted, "bucket", names, stored=True)
-        clauses, params = _stored(wanted.filters, pieces)
-        clauses.append(holding(at))
-        if names[0] in MAPS:
-            counts = MAPS[names[0]]
-            read += [f"(arrayJoin(arrayZip({counts.keys}, {counts.counts})) AS p).1 AS k", "sum(p.2) AS n"]
-            grouped.append("k")
-        else:
-            read += [f"sum({name}) AS f_{name}" for name in names]
-        query = Select("rollups", read, clauses, params, group_by=grouped, limit=most + 1)
-        found.append((names, columns.dicts(workspace, query)))
-    return found
+    columns: Columns, workspace: str, wanted: Wanted, pieces: Sequence[Piece], most: int, known: Known
+) -> Read:
+    """Figures of the stored buckets of some pieces; at most so many rows."""
+    read, grouped = _keys(wanted, "bucket", wanted.figures, stored=True)
+    clauses, params = _stored(wanted.filters, pieces)
+    clauses.append(known.holding(pieces))
+    for name in wanted.figures:
+        counts = MAPS.get(name)
+        read.append(
+            f"sumMap({counts.keys}, {counts.counts}) AS m_{name}" if counts else f"sum({name}) AS f_{name}"
+        )
+    query = Select("rollups", read, clauses, params, group_by=grouped, limit=most + 1, settings=ONE_THREAD)
+    return wanted.figures, columns.dicts(workspace, query)
 
 
 def _keys(wanted: Wanted, at: str, names: Iterable[str], *, stored: bool) -> tuple[list[str], list[str]]:
@@ -151,11 +154,13 @@ def added(reads: Iterable[Read], wanted: Wanted, into: dict[Key, dict[str, Any]]
             if group and any(map(_is_money, names)):
                 currency, _, group[0] = group[0].partition(_MARK)
             held = into.setdefault((row.get("step"), tuple(group)), {})
-            if names[0] in MAPS:
-                counts = held.setdefault(names[0], {})
-                counts[row["k"]] = counts.get(row["k"], 0) + int(row["n"])
+            if "k" in row:
+                _count(held.setdefault(names[0], {}), (row["k"],), (row["n"],))
                 continue
             for name in names:
+                if name in MAPS:
+                    _count(held.setdefault(name, {}), *row[f"m_{name}"])
+                    continue
                 value = row[f"f_{name}"]
                 if _is_money(name):
                     amounts = held.setdefault(name, {})
@@ -163,3 +168,8 @@ def added(reads: Iterable[Read], wanted: Wanted, into: dict[Key, dict[str, Any]]
                         amounts[currency] = amounts.get(currency, Decimal(0)) + value
                 else:
                     held[name] = held.get(name, 0) + int(value)
+
+
+def _count(into: dict[Any, int], keys: Iterable[Any], counts: Iterable[Any]) -> None:
+    for key, count in zip(keys, counts, strict=True):
+        into[key] = into.get(key, 0) + int(count)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.storage.columns import Columns, Select
-from holdfast.telemetry.rules.cover import NS, Level
+from holdfast.telemetry.rules.cover import NS, Level, Piece
 from holdfast.telemetry.store.calls import MODEL
-from holdfast.telemetry.store.figures import BY_SYSTEM, MAPS, NARROW, SUMS, WIDE
+from holdfast.telemetry.store.figures import BY_SYSTEM, MAPS, NARROW, SUMS, WIDE, counts_of_calls
 
 MINUTE, HOUR, DAY = Level("minute", 60), Level("hour", 3600), Level("day", 86_400)
 SYSTEM_HOUR, SYSTEM_DAY = Level("hour_system", 3600), Level("day_system", 86_400)
@@ -36,6 +36,8 @@ MADE_OF: dict[Level, Level | None] = {
 """What each kind of bucket is made of, in the order in which they are made; None: of calls."""
 SETTLE_MS = 30_000
 """How long after its `received_at` a call may become visible; one that took half of this is written once more."""
+KNOWN_SECONDS = 2.0
+MOST_LISTED = 200
 AT_ONCE = 2000
 """Buckets of one statement."""
 
@@ -58,6 +60,30 @@ NOTHING = State(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a reader knows of a workspace's stored buckets: their state, and which versions are superseded.
+
+    Of those: cuboid, start (Unix seconds) and version; None where they are more than a query should list.
+    """
+
+    state: State
+    superseded: tuple[tuple[str, int, int], ...] | None = ()
+
+    def holding(self, pieces: Sequence[Piece]) -> str:
+        """A condition that a row of `rollups` in some pieces of a window holds."""
+        if self.superseded is None:
+            return holding(self.state)
+        spans = [(piece.cuboid, piece.start // NS, piece.end // NS) for piece in pieces]
+        old = [
+            f"('{cuboid}', toDateTime({bucket}, 'UTC'), {version})"
+            for cuboid, bucket, version in self.superseded
+            if any(cuboid == name and start <= bucket < end for name, start, end in spans)
+        ]
+        listed = f" AND (cuboid, bucket, version) NOT IN ({', '.join(old)})" if old else ""
+        return f"{_finished('version', self.state)}{listed}"
+
+
+@dataclass(frozen=True, slots=True)
 class Touched:
     """A minute (its start, in Unix seconds) of a workspace that holds calls."""
 
@@ -74,6 +100,23 @@ def state(columns: Columns) -> State:
         pairs = tuple(zip(map(int, void[::2]), map(int, void[1::2]), strict=True))
         return State(int(version), int(received_ms), int(closed_ms), pairs)
     return NOTHING
+
+
+def known(columns: Columns, workspace: str) -> Known:
+    """What is known of a workspace's stored buckets, at most two seconds ago: what held then can still be read."""
+
+    def read() -> Known:
+        at = state(columns)
+        query = Select(
+            "rollup_superseded",
+            ["toString(cuboid)", "toUnixTimestamp(bucket)", "version"],
+            [_finished("by", at)],
+            limit=MOST_LISTED + 1,
+        )
+        old = [(str(cuboid), int(bucket), int(v)) for cuboid, bucket, v in columns.rows(workspace, query)]
+        return Known(at, tuple(old) if len(old) <= MOST_LISTED else None)
+
+    return columns.lately(f"stored figures of {workspace}", KNOWN_SECONDS, read)
 
 
 def put_state(columns: Columns, now: State) -> None:
@@ -185,10 +228,8 @@ def _from_calls(level: Level) -> str:
     read = ["workspace", "{made:String}", f"{bucket} AS at_bucket", "{version:UInt64}"]
     read += [f"{MODEL} AS d_model" if name == "model" else name for name in dimensions]
     read += SUMS.values()
-    for name, one in MAPS.items():
-        key = f"[{one.key}]" if "arrayJoin" not in one.key else "finish_reasons"
-        ones = f"arrayMap(x -> toUInt64(1), {key})"
-        read += [f"(sumMapIf({key}, {ones}, {one.where}) AS m_{name}).1", f"m_{name}.2"]
+    for name in MAPS:
+        read += [f"({counts_of_calls(name)}).1", f"m_{name}.2"]
     read.append("max(calls.expires_at)")
     source = (
         "FROM calls FINAL WHERE workspace = {workspace:String}"
