@@ -20,10 +20,14 @@ from holdfast.pricing.model import Charge, Usage
 from holdfast.storage.columns import Columns
 from holdfast.telemetry.jobs.rollups import SETTLE_MS, Rollups
 from holdfast.telemetry.model import Call, ErrorClass, Facts, Kind, MetricQuery, MetricRow, Step, TimeRange
+from holdfast.telemetry.reads import configurations as observed
 from holdfast.telemetry.reads import metrics
+from holdfast.telemetry.rules.cover import Piece
 from holdfast.telemetry.rules.histogram import RELATIVE_ERROR
-from holdfast.telemetry.store import counted, erasing, rollups
+from holdfast.telemetry.store import configurations, counted, erasing, rollups
+from holdfast.telemetry.store.calls import CallFilter
 from holdfast.telemetry.store.counted import CallRow
+from holdfast.telemetry.store.spans import nanoseconds
 
 NOON = datetime(2026, 11, 21, 12, 0, 20, tzinfo=UTC)
 FAR = 2_000_000_000
@@ -82,6 +86,7 @@ class World:
             charge=charge,
             observations=(f"{number:016x}",),
             sequence=0,
+            configuration=pick.choice(["c1", "c2", "c3", ""]),
         )
 
     def store(self, calls: list[Call], *, gone: list[Call] = [], workspace: str = "ws") -> None:  # noqa: B006
@@ -288,6 +293,22 @@ def test_metrics_equal_a_recount_whatever_happens(world: World) -> None:
         for asked in queries(world.now):
             world.check(asked)
     assert world.columns.everywhere("SELECT count() > 1000 FROM rollups")[0][0]
+
+
+def test_lives_of_configurations_are_the_same_from_stored_hours(world: World) -> None:
+    pick = world.random
+    for turn in range(4):
+        calls = [world.call(n, world.now - timedelta(seconds=pick.randrange(90 * 3600))) for n in range(60)]
+        world.store([one._replace(id=f"{turn}{one.id[1:]}") for one in calls])
+        for hours, equals in ((96, {}), (40, {"system": ("shop", "")}), (30, {"tenant": ("acme",)}), (3, {})):
+            filters = CallFilter(TimeRange(world.now - timedelta(hours=hours), world.now), equals)
+            start, end = nanoseconds(filters.within.start), nanoseconds(filters.within.end)
+            plain = configurations.lives(world.columns, "ws", filters, [Piece("", start, end)], [])
+            at = metrics.moment(world.columns, "ws")
+            assert observed.lives(world.columns, "ws", filters, at) == plain
+            assert plain or hours == 3
+        world.pass_by(minutes=pick.randrange(2, 50))
+        world.job.turn()
 
 
 def test_stored_buckets_answer_when_nothing_changes(world: World) -> None:

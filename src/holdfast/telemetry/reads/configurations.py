@@ -16,6 +16,8 @@ from holdfast.telemetry.rules.configurations import VARIES, Parts, differences
 from holdfast.telemetry.store import configurations as store
 from holdfast.telemetry.store.calls import CallFilter
 from holdfast.telemetry.store.configurations import Configuration, Life
+from holdfast.telemetry.store.figures import WIDE
+from holdfast.telemetry.store.rollups import WIDE_HOUR
 
 FIGURES = ("calls", "error_rate", "latency_p50", "latency_p95", "cost_per_call", "refusal_rate", "unpriced")
 MOST_SHOWN = 200
@@ -50,7 +52,8 @@ def observed(columns: Columns, database: Database, workspace: str, filters: Call
     """Every configuration among the calls of a filter, the earliest first call first; at most MOST_SHOWN, the latest."""
     with database.reading() as tx:
         known = {one.id: one for one in store.of_workspace(tx, workspace)}
-    lives = _folded(store.lives(columns, workspace, filters), known)[-MOST_SHOWN:]
+    at = metrics.moment(columns, workspace)
+    found = _folded(lives(columns, workspace, filters, at), known)[-MOST_SHOWN:]
     asked = MetricQuery(
         FIGURES,
         filters.within,
@@ -60,10 +63,10 @@ def observed(columns: Columns, database: Database, workspace: str, filters: Call
         filters.pairs,
         5000,
     )
-    figures = {row.group: row.values for row in metrics.query(columns, workspace, asked).rows}
+    figures = {row.group: row.values for row in metrics.query(columns, workspace, asked, at=at).rows}
     made: list[Observed] = []
     latest: dict[tuple[str, str], Observed] = {}
-    for life in lives:
+    for life in found:
         one = known.get(life.configuration)
         if one is None:  # counted by another process a moment ago, and not written down yet
             continue
@@ -74,6 +77,15 @@ def observed(columns: Columns, database: Database, workspace: str, filters: Call
         if life.model:  # where no answer came, nothing is known of the model, and nothing changed by it
             latest[family] = shown
     return made
+
+
+def lives(columns: Columns, workspace: str, filters: CallFilter, at: metrics.Moment) -> list[Life]:
+    """When each configuration was called first and last; stored hours tell in which hours to look."""
+    hours = {*filters.equals} <= set(WIDE)
+    pieces = metrics.pieces(at, filters.within, (WIDE_HOUR,) if hours else ())
+    covered = [piece for piece in pieces if piece.cuboid]
+    told = store.stored(columns, workspace, filters, covered, at.known) if covered else []
+    return store.lives(columns, workspace, filters, [piece for piece in pieces if not piece.cuboid], told)
 
 
 def changes(found: Sequence[Observed], within_start: datetime) -> list[Observed]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from holdfast.kernel.errors import Invalid
 from holdfast.storage.columns import READERS, Columns
-from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step
+from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step, TimeRange
 from holdfast.telemetry.rules.cover import NS, Level, Piece, cover
 from holdfast.telemetry.rules.measures import MEASURES, Measure
 from holdfast.telemetry.store import metrics as store
@@ -79,15 +79,15 @@ def query(
     plain = tuple(dict.fromkeys(["rows", *(name for name in needed if name not in distinct)]))
     step = _step_sql(asked.step) if asked.step else ""
     at = at or moment(columns, workspace)
-    pieces = _pieces(at, asked)
+    parts = _pieces(at, asked)
     found: dict[Key, dict[str, Any]] = {}
-    _read(columns, workspace, Wanted(filters, plain, asked.group_by, step), pieces, found, at)
+    _read(columns, workspace, Wanted(filters, plain, asked.group_by, step), parts, found, at)
     whole = [Piece("", nanoseconds(asked.within.start), nanoseconds(asked.within.end))]
     for name in distinct:  # apart from one another: amounts are grouped by currency, and counts must not be
         _read(columns, workspace, Wanted(filters, (name,), asked.group_by, step), whole, found, at)
     rows, groups = _rows(found, measures, asked.limit)
     totals = _rows(_whole(found), measures, asked.limit)[0] if asked.totals and not distinct else []
-    raw = sum(piece.end - piece.start for piece in pieces if not piece.cuboid) / NS
+    raw = sum(piece.end - piece.start for piece in parts if not piece.cuboid) / NS
     return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw, totals)
 
 
@@ -218,13 +218,16 @@ def _step_sql(step: Step) -> str:
     return f"toInt64(toUnixTimestamp({made.replace('%s', step.zone)}))"
 
 
-def _pieces(at: Moment, asked: MetricQuery) -> tuple[Piece, ...]:
-    """Where each part of the window is read from."""
-    start, end = nanoseconds(asked.within.start), nanoseconds(asked.within.end)
-    levels = [level for level in levels_of(asked) if asked.step is None or _fits(level, asked)]
+def pieces(at: Moment, within: TimeRange, levels: Sequence[Level]) -> tuple[Piece, ...]:
+    """Where each part of a window is read from: from stored buckets of these levels, coarsest first, or from calls."""
+    start, end = nanoseconds(within.start), nanoseconds(within.end)
     if not levels or not at.known.state.closed_ms:
         return (Piece("", start, end),)
     return cover(start, end, levels, at.known.state.closed_ms * 1_000_000, at.changed)
+
+
+def _pieces(at: Moment, asked: MetricQuery) -> tuple[Piece, ...]:
+    return pieces(at, asked.within, [level for level in levels_of(asked) if _fits(level, asked)])
 
 
 def levels_of(asked: MetricQuery) -> tuple[Level, ...]:

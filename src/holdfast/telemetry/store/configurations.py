@@ -5,6 +5,7 @@ calls (in the call store).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,10 @@ import sqlalchemy as sa
 from holdfast.storage.columns import Columns, Select
 from holdfast.storage.sql import Instant, Transaction, metadata
 from holdfast.telemetry.rules.configurations import Parts, Variation, from_json, to_json
+from holdfast.telemetry.rules.cover import NS, Piece
 from holdfast.telemetry.store.calls import FINAL, CallFilter, where
+from holdfast.telemetry.store.metrics import ONE_THREAD, buckets, within
+from holdfast.telemetry.store.rollups import Known
 
 configurations = sa.Table(
     "configurations",
@@ -137,15 +141,64 @@ class Life:
     last_ns: int
 
 
-def lives(columns: Columns, workspace: str, filters: CallFilter) -> list[Life]:
-    """The lives of all configurations among the calls of a filter, the earliest first."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What stored hours tell of a life: its calls, and the hours (Unix seconds) of its first and last ones."""
+
+    configuration: str
+    model: str
+    calls: int
+    first_hour: int
+    last_hour: int
+
+
+def stored(
+    columns: Columns, workspace: str, filters: CallFilter, pieces: Sequence[Piece], known: Known
+) -> list[Stored]:
+    """What the stored hours of some pieces of a window tell of the configurations in them."""
+    clauses, params = buckets(filters, pieces)
+    figures = []
+    for rows, calls in (("responded_rows", "responded"), ("rows - responded_rows", "calls - responded")):
+        hour = f"(toUnixTimestamp(bucket), {rows} > 0)"
+        figures += [f"sum({rows})", f"sum({calls})", f"minIf{hour}", f"maxIf{hour}"]
+    query = Select(
+        "rollups",
+        ["toString(configuration) AS named", "toString(model) AS answered", *figures],
+        [*clauses, known.holding(pieces), "configuration != ''"],
+        params,
+        group_by=["named", "answered"],
+        settings=ONE_THREAD,
+    )
+    found = []
+    for named, model, *told in columns.rows(workspace, query):
+        for answered, (rows, calls, first, last) in ((str(model), told[:4]), ("", told[4:])):
+            if rows:
+                found.append(Stored(str(named), answered, int(calls), int(first), int(last)))
+    return found
+
+
+def lives(
+    columns: Columns, workspace: str, filters: CallFilter, pieces: Sequence[Piece], told: Sequence[Stored]
+) -> list[Life]:
+    """The lives of the configurations among the calls of a filter, the earliest first.
+
+    `told` is what stored hours tell; calls are read of the pieces that these do not cover, and of the hours in which a
+    life began or ended.
+    """
+    hours = sorted({hour for one in told for hour in (one.first_hour, one.last_hour)})
+    whole: list[Piece] = []
+    for hour in hours:
+        begins = whole.pop().start if whole and whole[-1].end == hour * NS else hour * NS
+        whole.append(Piece("", begins, (hour + 3600) * NS))
     clauses, params = where(filters)
+    covered = within(pieces, params, "read") if pieces else "0"
+    clauses.append(within([*pieces, *whole], params, "span"))
     query = Select(
         "calls",
         [
             "toString(configuration) AS named",
             "toString(response_model) AS answered",
-            "countIf(NOT attempt)",
+            f"countIf(NOT attempt AND ({covered}))",
             "toUnixTimestamp64Nano(min(started_at)) AS first_ns",
             "argMin((trace_id, id), started_at) AS first_call",
             "toUnixTimestamp64Nano(max(started_at))",
@@ -158,7 +211,19 @@ def lives(columns: Columns, workspace: str, filters: CallFilter) -> list[Life]:
         final=True,
         settings=FINAL,
     )
+    counted: dict[tuple[str, str], int] = {}
+    for one in told:
+        key = one.configuration, one.model
+        counted[key] = counted.get(key, 0) + one.calls
     return [
-        Life(str(named), str(model), int(calls), int(first), str(call[0]), str(call[1]), int(last))
+        Life(
+            str(named),
+            str(model),
+            int(calls) + counted.get((str(named), str(model)), 0),
+            int(first),
+            str(call[0]),
+            str(call[1]),
+            int(last),
+        )
         for named, model, calls, first, call, last in columns.rows(workspace, query)
     ]

@@ -33,6 +33,8 @@ def _bin(value: str) -> str:
 SUMS: Mapping[str, str] = {
     "rows": "count()",
     "calls": f"countIf({_ONE})",
+    "responded": f"countIf(response_model != '' AND {_ONE})",
+    "responded_rows": "countIf(response_model != '')",
     "resends": "sum(ifNull(resends, 0))",
     "errors": f"countIf(status = 'error' AND {_ONE})",
     **{

@@ -53,7 +53,7 @@ def from_calls(
             continue
         read, grouped = _keys(wanted, "started_at", names, stored=False)
         clauses, params = where(wanted.filters)
-        clauses.append(_within(pieces, params))
+        clauses.append(within(pieces, params, "p"))
         if names[0] in apart:
             counts = MAPS[names[0]]
             read += [f"{counts.key} AS k", "count() AS n"]
@@ -75,7 +75,7 @@ def from_buckets(
 ) -> Read:
     """Figures of the stored buckets of some pieces; at most so many rows."""
     read, grouped = _keys(wanted, "bucket", wanted.figures, stored=True)
-    clauses, params = _stored(wanted.filters, pieces)
+    clauses, params = buckets(wanted.filters, pieces)
     clauses.append(known.holding(pieces))
     for name in wanted.figures:
         counts = MAPS.get(name)
@@ -107,8 +107,8 @@ def _is_money(name: str) -> bool:
     return name == "cost" or name.endswith("_cost")
 
 
-def _stored(filters: CallFilter, pieces: Sequence[Piece]) -> tuple[list[str], dict[str, Any]]:
-    """Which stored buckets, and with which dimensions."""
+def buckets(filters: CallFilter, pieces: Sequence[Piece]) -> tuple[list[str], dict[str, Any]]:
+    """Conditions that choose the stored buckets of some pieces, and of the dimensions wanted."""
     params: dict[str, Any] = {}
     either = []
     for number, cuboid in enumerate(dict.fromkeys(piece.cuboid for piece in pieces)):
@@ -133,13 +133,15 @@ def _stored(filters: CallFilter, pieces: Sequence[Piece]) -> tuple[list[str], di
     return clauses, params
 
 
-def _within(pieces: Sequence[Piece], params: dict[str, Any]) -> str:
+def within(pieces: Sequence[Piece], params: dict[str, Any], prefix: str) -> str:
+    """A condition that a call began in one of some pieces; adds its parameters, whose names begin with `prefix`."""
     either = []
     for number, piece in enumerate(pieces):
-        params |= {f"p{number}from": piece.start, f"p{number}to": piece.end}
+        start, end = f"{prefix}{number}from", f"{prefix}{number}to"
+        params |= {start: piece.start, end: piece.end}
         either.append(
-            f"(started_at >= fromUnixTimestamp64Nano({{p{number}from:Int64}}, 'UTC')"
-            f" AND started_at < fromUnixTimestamp64Nano({{p{number}to:Int64}}, 'UTC'))"
+            f"(started_at >= fromUnixTimestamp64Nano({{{start}:Int64}}, 'UTC')"
+            f" AND started_at < fromUnixTimestamp64Nano({{{end}:Int64}}, 'UTC'))"
         )
     return " OR ".join(either)
 

@@ -24,6 +24,8 @@ CREATE TABLE IF NOT EXISTS rollups (
   configuration LowCardinality(String),
   rows UInt64,
   calls UInt64,
+  responded UInt64,
+  responded_rows UInt64,
   resends UInt64,
   errors UInt64,
   errors_model UInt64,
