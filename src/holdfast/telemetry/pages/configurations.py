@@ -5,7 +5,6 @@ what before and after.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -65,10 +64,15 @@ def panel(request: Request, caller: Caller, told: Mapping[str, Any]) -> Part | N
 
 
 def _observed(request: Request, caller: Caller, told: Mapping[str, Any]) -> list[Observed]:
-    start: datetime = told["start"]
-    filters = CallFilter(TimeRange(start, told["end"]), dict(told["equals"]), pairs=told["pairs"])
+    """Read once for a request: several parts of a page show it."""
+    filters = CallFilter(TimeRange(told["start"], told["end"]), dict(told["equals"]), pairs=told["pairs"])
+    read: list[tuple[CallFilter, list[Observed]]] = request.scope.setdefault("holdfast.observed", [])
+    for known, found in read:
+        if known == filters:
+            return found
     held = services(request)
-    return reads.observed(held.columns, held.database, caller.ctx.workspace, filters)
+    read.append((filters, reads.observed(held.columns, held.database, caller.ctx.workspace, filters)))
+    return read[-1][1]
 
 
 def _changes(request: Request, caller: Caller, told: Mapping[str, Any]) -> list[Observed]:
