@@ -6,7 +6,7 @@ What is made for every span is a msgspec.Struct: it behaves like a dataclass wit
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -219,7 +219,8 @@ class MetricQuery:
 
     `equals` maps a dimension to the values allowed (empty text: unknown). `pairs`: only these (system, environment),
     empty text meaning any; none: no limit. Of more groups than `limit`, those with most calls are answered.
-    `totals`: the whole window as well as its steps, for measures that count no different values.
+    `totals`: also by spans of that length from the window's beginning on, each of whole steps; for measures that count
+    no different values.
     """
 
     measures: tuple[str, ...]
@@ -229,7 +230,7 @@ class MetricQuery:
     equals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     pairs: tuple[tuple[str, str], ...] = ()
     limit: int = 1000
-    totals: bool = False
+    totals: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +247,8 @@ class MetricAnswer:
     """Rows in order of step, then of calls. A step without calls has no row: no data is not zero.
 
     `complete` is False while calls are still being counted, or where groups were left out (`groups` says how many there
-    are). `from_calls` is how many seconds of the window were read from calls, not from stored buckets. `totals`, where
-    they were asked for: the whole window of each group.
+    are). `from_calls` is how many seconds of the window were read from calls, not from stored buckets. `totals` are
+    rows by span, where these were asked for.
     """
 
     rows: list[MetricRow]

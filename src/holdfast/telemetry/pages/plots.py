@@ -23,6 +23,7 @@ FAMILIES = (
     ("Answers", ("refusal", "finish")),
     ("Agents and tools", ("agent", "tool")),
     ("Retrieval", ("retrieval",)),
+    ("What calls do not say", ("without", "answered", "usage_unknown")),
 )
 WORDS = {
     "ttft": "First token",
@@ -33,6 +34,8 @@ WORDS = {
     "errors_application": "Errors by the application",
     "unpriced": "Calls without a price",
     "unpriced_rate": "Share without a price",
+    "answered_unpriced": "Answered, cost unknown",
+    "answered_without_usage": "Answered, tokens unknown",
     "reported_cost_calls": "Calls with reported cost",
     "prompt_cache_hit_rate": "Prompt cache hits",
     "prompt_cache_token_rate": "Prompt cache, of tokens",

@@ -86,7 +86,10 @@ def query(
     for name in distinct:  # apart from one another: amounts are grouped by currency, and counts must not be
         _read(columns, workspace, Wanted(filters, (name,), asked.group_by, step), whole, found, at)
     rows, groups = _rows(found, measures, asked.limit)
-    totals = _rows(_whole(found), measures, asked.limit)[0] if asked.totals and not distinct else []
+    totals: list[MetricRow] = []
+    if asked.totals and not distinct:
+        spans = _by_span(found, int(asked.within.start.timestamp()), int(asked.totals.total_seconds()))
+        totals = _rows(spans, measures, asked.limit)[0]
     raw = sum(piece.end - piece.start for piece in parts if not piece.cuboid) / NS
     return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw, totals)
 
@@ -128,11 +131,12 @@ def _read(
     store.added(made, wanted, into)
 
 
-def _whole(found: dict[Key, dict[str, Any]]) -> dict[Key, dict[str, Any]]:
-    """Figures by step, added up for each group."""
+def _by_span(found: dict[Key, dict[str, Any]], start: int, length: int) -> dict[Key, dict[str, Any]]:
+    """Figures by step, added up by spans of so many seconds from a start (Unix seconds) on."""
     made: dict[Key, dict[str, Any]] = {}
-    for (_, group), figures in found.items():
-        held = made.setdefault((None, group), {})
+    for (step, group), figures in found.items():
+        span = start + max((step or 0) - start, 0) // length * length
+        held = made.setdefault((span, group), {})
         for name, value in figures.items():
             if isinstance(value, dict):
                 counts = held.setdefault(name, {})

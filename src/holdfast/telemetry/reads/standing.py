@@ -36,6 +36,7 @@ FIGURES = (
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 HOURS = 24 * (week.DAYS + 1)
+ADDED = tuple(name for name in FIGURES if name != "latency_p95")
 UNSAID = ("without_route", "without_tenant")
 MOST_SYSTEMS = 200
 Values = Mapping[str, Any]
@@ -120,13 +121,17 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
         columns,
         workspace,
         (
-            of.asked((*FIGURES, *UNSAID), past, step, ("system",), limit=MOST_SYSTEMS),
-            of.asked(("calls", "cost"), past, Step(3600), ("system",), limit=MOST_SYSTEMS),
+            of.asked(("latency_p95",), past, step, ("system",), limit=MOST_SYSTEMS),
+            replace(
+                of.asked((*ADDED, *UNSAID), past, Step(3600), ("system",), limit=MOST_SYSTEMS), totals=DAY
+            ),
             of.asked(FIGURES[:4], TimeRange(now - HOUR, now), None, ("system",), limit=MOST_SYSTEMS),
         ),
     )
     left = 1 - (now.astimezone(UTC) - (end - HOUR)) / HOUR
-    by_day, by_hour = _by_system(days.rows), _by_system(hours.rows)
+    slow = {(row.start, row.group): row.values for row in days.rows}
+    whole = [replace(row, values={**row.values, **slow[row.start, row.group]}) for row in hours.totals]
+    by_day, by_hour = _by_system(whole), _by_system(hours.rows)
     recent = {row.group[0]: row.values for row in last_hour.rows}
     made = [
         _standing(name, start, left, by_day.get(name, {}), by_hour.get(name, {}), recent.get(name))
@@ -140,13 +145,13 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
         key=lambda one: (-(one.silence.usual if one.silence else 0), -(one.off[0].spreads if one.off else 0))
     )
     routeless, tenantless = (
-        int(sum(row.values[name] for row in days.rows if row.start == end - DAY)) for name in UNSAID
+        int(sum(row.values[name] for row in hours.totals if row.start == end - DAY)) for name in UNSAID
     )
     return Today(
         end - DAY,
         end,
         made,
-        max(days.groups - MOST_SYSTEMS, 0),
+        max(hours.groups - MOST_SYSTEMS, 0),
         routeless,
         tenantless,
         not recent,
@@ -357,7 +362,7 @@ def course(columns: Columns, workspace: str, of: Chosen, within: TimeRange) -> C
         columns,
         workspace,
         (
-            replace(of.asked(COURSE, within, Step(step)), totals=True),
+            replace(of.asked(COURSE, within, Step(step)), totals=within.end - within.start),
             of.asked(ROUTE, within, None, ("route",), limit=MOST_ROUTES),
         ),
     )
@@ -384,7 +389,7 @@ OWED = (
     "calls",
     "errors",
     "answered_without_usage",
-    "answered_without_cost",
+    "answered_unpriced",
     *(f"without_{name}" for name in SAID),
 )
 
@@ -409,9 +414,9 @@ def coverage(
     lacking: dict[str, int | None] = {
         name: int(owed[f"without_{name}"]) for name in SAID if name not in of.equals
     }
-    for fact in ("usage", "cost"):
+    for fact, figure in (("usage", "answered_without_usage"), ("cost", "answered_unpriced")):
         could[fact] = calls - int(owed["errors"])
-        lacking[fact] = int(owed[f"answered_without_{fact}"])
+        lacking[fact] = int(owed[figure])
     could["ttft"] = int(said.get("streamed", 0))
     lacking["ttft"] = max(could["ttft"] - int(said.get("ttft_known", 0)), 0)
     could["finish_reason"] = int(said.get("calls", 0) - said.get("errors", 0))

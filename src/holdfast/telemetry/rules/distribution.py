@@ -18,8 +18,8 @@ _MS = tuple(float(bound) * 1000 for bound in BOUNDS)
 class Distribution:
     """How many values are in each bucket (one more than bounds: the last has no end), how many in all, their sum (s).
 
-    A value stands for the middle of the exponential bucket that it was kept in, which is within 1.1 % of it: so is the
-    sum, and one within 2.2 % of a bound may be counted on its other side.
+    A value stands for the middle of the exponential bucket that it was kept in, which is within 2.2 % of it: so is the
+    sum, and one within 4.4 % of a bound may be counted on its other side.
     """
 
     counts: tuple[int, ...]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-SCALE = 5
+SCALE = 4
 PER_OCTAVE = 1 << SCALE
 BASE = 2.0 ** (1 / PER_OCTAVE)
 RELATIVE_ERROR = (BASE - 1) / (BASE + 1)
-"""1.1 %: how far a quantile can be from the value of that rank."""
+"""2.2 %: how far a quantile can be from the value of that rank."""
 ZERO = -(2**15)
 """The bucket of values that are not above zero."""
 

@@ -156,7 +156,7 @@ def _all() -> dict[str, Measure]:
         *(
             _counted(name, name, f"Calls that were answered, and whose {what}.")
             for name, what in (
-                ("answered_without_cost", "cost is unknown"),
+                ("answered_unpriced", "cost is unknown"),
                 ("answered_without_usage", "input tokens are unknown"),
             )
         ),

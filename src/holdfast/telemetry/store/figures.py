@@ -56,7 +56,7 @@ SUMS: Mapping[str, str] = {
     **{name: f"sum(ifNull({name}, 0))" for name in USAGE},
     "cost": "sum(ifNull(cost_amount, 0))",
     "unpriced": "countIf(cost_amount IS NULL)",
-    "answered_without_cost": f"countIf(cost_amount IS NULL AND status = 'ok' AND {_ONE})",
+    "answered_unpriced": f"countIf(cost_amount IS NULL AND status = 'ok' AND {_ONE})",
     "answered_without_usage": f"countIf(NOT {_INPUT_KNOWN} AND status = 'ok' AND {_ONE})",
     **{f"without_{name}": f"countIf({name} = '' AND {_ONE})" for name in SAID},
     "reported_cost_calls": "countIf(cost_source = 'reported')",

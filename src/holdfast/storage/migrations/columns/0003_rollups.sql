@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS rollups (
   output_image_tokens UInt64,
   cost Decimal(38, 15),
   unpriced UInt64,
-  answered_without_cost UInt64,
+  answered_unpriced UInt64,
   answered_without_usage UInt64,
   without_environment UInt64,
   without_release UInt64,
