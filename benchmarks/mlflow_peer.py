@@ -66,17 +66,16 @@ def remembered() -> dict[str, Any]:
     return {**found, "peer_from": f"cached run at {found.pop('at')}"}
 
 
-def _run(home: Path, work: Path, payload: Path, requests: int, spans_per_request: int) -> dict[str, Any]:
-    port = free_port()
-    database = work / "mlflow.db"
-    server = Server(
+def serve(home: Path, work: Path, port: int) -> Server:
+    """Its tracking server with one worker, on SQLite in a folder of its own."""
+    return Server(
         [
             str(home / "bin" / "mlflow"),
             "server",
             *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
             *(
                 "--backend-store-uri",
-                f"sqlite:///{database}",
+                f"sqlite:///{work / 'mlflow.db'}",
                 "--artifacts-destination",
                 str(work / "artifacts"),
             ),
@@ -89,6 +88,11 @@ def _run(home: Path, work: Path, payload: Path, requests: int, spans_per_request
             "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
         },
     )
+
+
+def _run(home: Path, work: Path, payload: Path, requests: int, spans_per_request: int) -> dict[str, Any]:
+    port = free_port()
+    server = serve(home, work, port)
     try:
         started = server.wait_for(port, "/health", START_SECONDS)
         send(payload, port, 1, (0, 2), HEADERS)
@@ -100,7 +104,7 @@ def _run(home: Path, work: Path, payload: Path, requests: int, spans_per_request
     finally:
         server.kill()
     acknowledged = sent.acknowledged * spans_per_request
-    with closing(sqlite3.connect(database)) as opened:
+    with closing(sqlite3.connect(work / "mlflow.db")) as opened:
         ids = opened.execute("SELECT count(*), count(DISTINCT trace_id || span_id) FROM spans").fetchone()
     durable = ids[1] - 2 * spans_per_request
     return {

@@ -4,7 +4,7 @@ Calls of 30 days are written into an embedded store of its own, 1, 10 and 50 mil
 and stored figures are made of them as in production. Then each question is asked many times while a sender goes on
 writing, so that there are always minutes that the stored figures do not know yet:
 
-- today: all that the page of the day reads; portfolio: all systems over 30 days; routes: a system with its routes over 7
+- today: the figures of the page of the day; changes: the configurations that it tells of; portfolio: all systems over 30 days; routes: a system with its routes over 7
   days; tenants: cost by tenant over 30 days.
 
 Beside each stands the same question put to the calls themselves (the raw scan, as the limit of doing without stored
@@ -26,12 +26,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks import aims
+from benchmarks import aims, mlflow_query
 from holdfast.storage.columns import Columns
 from holdfast.telemetry.jobs.rollups import Rollups
 from holdfast.telemetry.model import MetricQuery, TimeRange
-from holdfast.telemetry.reads import metrics, standing
+from holdfast.telemetry.reads import configurations, metrics, standing
 from holdfast.telemetry.reads.standing import Chosen
+from holdfast.telemetry.store.calls import CallFilter
 
 DAYS = 30
 AT_ONCE = 1_000_000
@@ -147,7 +148,13 @@ def questions(store: Store) -> dict[str, tuple[Callable[[], object], Callable[[]
             f" GROUP BY {by} SETTINGS do_not_merge_across_partitions_select_final = 1"
         )
 
+    def changes() -> object:
+        now = datetime.now(UTC)
+        filters = CallFilter(TimeRange(now - timedelta(days=8), now))
+        return configurations.lives(columns, "ws", filters, metrics.moment(columns, "ws"))
+
     return {
+        "changes": (changes, raw(8, "configuration")),
         "today": (lambda: standing.today(columns, "ws", every, datetime.now(UTC)), raw(8, "system")),
         "portfolio": (portfolio, raw(30, "system")),
         "routes": (routes, raw(7, "route", "system = 'system-1'")),
@@ -251,8 +258,10 @@ def main() -> None:
         "quick": quick,
         "machine": {"processors": os.cpu_count(), "python": platform.python_version()},
     }
+    peer = mlflow_query.measure(4000 if quick else mlflow_query.SPANS)
+    say(f"{peer['name']}: {json.dumps(peer)}")
     wanted = aims.read("query")
-    print(json.dumps(aims.last_line("query", wanted, figures, {}, about, sound=True)))
+    print(json.dumps(aims.last_line("query", wanted, figures, peer, about, sound=True)))
 
 
 if __name__ == "__main__":
