@@ -4,8 +4,8 @@ Calls of 30 days are written into an embedded store of its own, 1, 10 and 50 mil
 and stored figures are made of them as in production. Then each question is asked many times while a sender goes on
 writing, so that there are always minutes that the stored figures do not know yet:
 
-- today: the figures of the page of the day; changes: the configurations that it tells of; portfolio: all systems over 30 days; routes: a system with its routes over 7
-  days; tenants: cost by tenant over 30 days.
+- today: the figures of the page of the day; changes: the configurations that it tells of (without an aim of its own);
+- portfolio: all systems over 30 days; routes: a system with its routes over 7 days; tenants: cost by tenant over 30 days.
 
 Beside each stands the same question put to the calls themselves (the raw scan, as the limit of doing without stored
 figures), and MLflow's own metrics query over as many traces as it bears.
