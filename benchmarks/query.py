@@ -150,7 +150,7 @@ def questions(store: Store) -> dict[str, tuple[Callable[[], object], Callable[[]
 
     def changes() -> object:
         now = datetime.now(UTC)
-        filters = CallFilter(TimeRange(now - timedelta(days=8), now))
+        filters = CallFilter(TimeRange(now - timedelta(days=8), now), {})
         return configurations.lives(columns, "ws", filters, metrics.moment(columns, "ws"))
 
     return {
