@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from holdfast.telemetry.conventions.byway import Told as Kept
+from holdfast.telemetry.conventions.byway import checked
 from holdfast.telemetry.imports import spans, values
 from holdfast.telemetry.imports.mapped import TEXTS
 from holdfast.telemetry.imports.reader import Item, Misfit, Tally, Told
 from holdfast.telemetry.model import Attributes, Span, SpanEvent
+from holdfast.telemetry.store.spans import read_instructions
 
 SOURCE: Final = "holdfast"
 NAMES: Final = {
@@ -87,6 +90,7 @@ class Holdfast:
             {**values.mapping(get("resource"), "resource"), **self._resource},
             [SpanEvent(one["name"], one["time_ns"], one.get("attributes") or {}) for one in events],
             values.parsed(get("links"), "links") or [],
+            told=_kept(row) or None,
         )
 
     def _call(self, row: dict[str, Any]) -> Span:
@@ -136,6 +140,24 @@ class Holdfast:
             cached = (COUNTS["input_cache_read_tokens"], COUNTS["input_cache_write_tokens"])
             counts["gen_ai.usage.input_tokens"] = fresh + sum(counts.get(name, 0) for name in cached)
         return counts
+
+
+def _kept(row: dict[str, Any]) -> Kept:
+    """What the content of a span said by the way, which an export tells even where it leaves the content out."""
+    told = values.mapping(row.get("told"), "told")
+    instructions = values.parsed(row.get("instructions"), "instructions") or ()
+    tools = values.parsed(row.get("tools"), "tools") or ()
+    try:
+        known = read_instructions(instructions)
+        return checked(
+            {
+                **told,
+                **({} if known is None else {"instructions": known}),
+                **({"tools": list(tools)} if tools else {}),
+            }
+        )
+    except (ValueError, TypeError) as error:
+        raise Misfit(f"what its content told is not as it was exported: {error}") from None
 
 
 def _lasted(row: dict[str, Any]) -> int:

@@ -330,8 +330,11 @@ class Counter:
                     except Exception:
                         log.exception("a stored span of trace %s cannot be read", stored.span.trace_id)
                         continue
-                    facts.content = None
-                    facts.instructions, facts.tools = stored.instructions, stored.tools
+                    facts.content = facts.told = None
+                    if stored.instructions is not None or stored.content_state == "redacted":
+                        facts.instructions = stored.instructions  # redacted words have other fingerprints
+                    if stored.tools is not None or stored.content_state == "redacted":
+                        facts.tools = stored.tools
                     found = observation(stored.span, facts, stored.sequence)
                     held = trace.observations.get(stored.span.span_id)
                     if held is None or held.sequence < found.sequence:
