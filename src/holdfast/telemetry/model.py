@@ -72,7 +72,9 @@ class Span(msgspec.Struct):
     links: list[dict[str, Any]] = msgspec.field(default_factory=list)
     trace_state: str = ""
     flags: int = 0
-    told: dict[str, Any] | None = None  # where the content is gone: what it said by the way (conventions.byway)
+    told: dict[str, Any] | None = (
+        None  # where the content is gone: what it said by the way (conventions.byway)
+    )
 
 
 class SpanEvent(msgspec.Struct):

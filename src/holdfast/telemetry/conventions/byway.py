@@ -68,9 +68,7 @@ def glimpse(found: Found | None, told: Told | None) -> Glimpse | None:
     return Glimpse(found.refused, found.finish_reasons, found.quality, *configured.seen(found))
 
 
-def kept(
-    seen: Glimpse | None, kind: Kind, *, documents: bool, draft: Draft | None = None
-) -> Told | None:
+def kept(seen: Glimpse | None, kind: Kind, *, documents: bool, draft: Draft | None = None) -> Told | None:
     """What is to be kept beside a span of this kind, all but the fingerprints; None for nothing.
 
     `documents`: whether an attribute lists them. `draft` where attributes may hold more than texts and messages.
@@ -83,7 +81,9 @@ def kept(
             if seen.refused is not None:
                 told["refused"] = seen.refused
             if seen.finish_reasons:
-                told["finish_reasons"] = [one for one in seen.finish_reasons if 0 < len(one) <= LONGEST_REASON]
+                told["finish_reasons"] = [
+                    one for one in seen.finish_reasons if 0 < len(one) <= LONGEST_REASON
+                ]
             if seen.quality:
                 told["quality"] = list(dict.fromkeys(seen.quality))
         if draft is not None:
