@@ -32,6 +32,7 @@ from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
 from holdfast.telemetry.pages import calls, cost, dashboards, demo, portfolio, system, today, trace
 from holdfast.telemetry.pages import configurations as configuration_parts
 from holdfast.telemetry.pages import metrics as metrics_pages
+from holdfast.telemetry.pages import past as past_pages
 from holdfast.telemetry.reads import calls as reads
 from holdfast.telemetry.reads.outward import Meters
 
@@ -46,6 +47,8 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
         app.include_router(door.router)
     for pages in (today, portfolio, system, calls, trace, metrics_pages, dashboards, cost, demo):
         app.include_router(pages.router)
+    app.include_router(past_pages.router)
+    frame.sections.append(past_pages.SECTION)
     frame.fill(today.CHANGES, configuration_parts.today)
     frame.fill(system.MARKS, configuration_parts.marks)
     frame.fill(system.MORE, configuration_parts.panel)

@@ -87,7 +87,7 @@ class Past:
 
     def _count(self, job: PastJob) -> PastJob | None:
         """The job after a batch of one slice of time, or after the last of a slice; None where no slice is left."""
-        columns, window = self._services.columns, TimeRange(job.from_at, job.to_at)
+        columns = self._services.columns
         holds = self._holds(job)
         if job.position_ns < 0:
             return self._next_slice(job, job.from_at)

@@ -10,9 +10,9 @@ from holdfast.storage.sql import Transaction
 from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.store import past as store
 from holdfast.telemetry.store import recounted, repriced
-from holdfast.telemetry.store.past import PastJob, PastKind, shown
+from holdfast.telemetry.store.past import PastJob, PastKind, knows_costs, shown, tally
 
-__all__ = ["PastJob", "PastKind", "jobs", "shown", "total"]
+__all__ = ["PastJob", "PastKind", "jobs", "knows_costs", "shown", "tally", "total"]
 
 _TOTAL: Mapping[PastKind, Callable[[Columns, str, TimeRange, str], int]] = MappingProxyType(
     {PastKind.PRICE: repriced.total, PastKind.COUNT: recounted.total}
