@@ -11,7 +11,6 @@ from holdfast.telemetry.imports import spans, values
 from holdfast.telemetry.imports.mapped import TEXTS
 from holdfast.telemetry.imports.reader import Item, Misfit, Tally, Told
 from holdfast.telemetry.model import Attributes, Span, SpanEvent
-from holdfast.telemetry.store.spans import read_instructions
 
 SOURCE: Final = "holdfast"
 NAMES: Final = {
@@ -34,6 +33,8 @@ COUNTS: Final = {
     "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
     "output_image_tokens": "gen_ai.usage.image.output_tokens",
 }
+NO_PROMPT: Final = [0]
+"""How it is exported that a call had no system prompt; an empty list: nobody knows."""
 PARAMETERS: Final = {
     "choice_count": "gen_ai.request.choice.count",
     "reasoning_level": "gen_ai.request.reasoning.level",
@@ -148,11 +149,11 @@ def _kept(row: dict[str, Any]) -> Kept:
     instructions = values.parsed(row.get("instructions"), "instructions") or ()
     tools = values.parsed(row.get("tools"), "tools") or ()
     try:
-        known = read_instructions(instructions)
+        prompt = [] if list(instructions) == NO_PROMPT else list(instructions)
         return checked(
             {
                 **told,
-                **({} if known is None else {"instructions": known}),
+                **({"instructions": prompt} if instructions else {}),
                 **({"tools": list(tools)} if tools else {}),
             }
         )

@@ -278,7 +278,7 @@ def _stored(row: tuple[Any, ...]) -> StoredSpan:
         links=links,
     )
     kind, system, environment, state, sample, sequence, instructions, tools, told = row[16:]
-    seen = read_instructions(instructions), tuple(tools) or None
+    seen = _instructions(instructions), tuple(tools) or None
     known = {name: one for name, one in zip(("instructions", "tools"), seen, strict=True) if one is not None}
     there = state == "captured" or (not told and state in ("none", "redacted"))
     if not there or (state == "none" and known):
@@ -298,8 +298,7 @@ def kept_instructions(known: tuple[int, ...] | None) -> tuple[int, ...]:
     return () if known is None else known or NO_INSTRUCTIONS
 
 
-def read_instructions(kept: Sequence[int]) -> tuple[int, ...] | None:
-    """Fingerprints of instructions from how they are kept; None where they are not known."""
+def _instructions(kept: Sequence[int]) -> tuple[int, ...] | None:
     found = tuple(int(one) for one in kept)
     return None if not found else () if found == NO_INSTRUCTIONS else found
 
