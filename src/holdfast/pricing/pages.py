@@ -72,7 +72,8 @@ def _page(request: Request, by: Caller, given: dict[str, str], error: HoldfastEr
         "prices",
         error,
         heading_text="Price book",
-        intro="Prices of your own go before list prices, for calls counted from now on.",
+        intro="Prices of your own go before list prices, for calls counted from now on. Under Past calls you"
+        " let them reach calls that were counted before.",
         columns=[
             {"key": "model", "label": "Model"},
             {"key": "rates", "label": "Per 1 M tokens"},

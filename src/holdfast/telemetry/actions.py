@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,9 +17,9 @@ from holdfast.telemetry.rules import panels
 from holdfast.telemetry.rules.erasing import ERASED, Subject
 from holdfast.telemetry.rules.holds import Hold
 from holdfast.telemetry.rules.panels import Dashboard, Panel
-from holdfast.telemetry.store import control, dashboards, repricing
+from holdfast.telemetry.store import control, dashboards, past
 from holdfast.telemetry.store.control import Erasure, SavedView
-from holdfast.telemetry.store.repricing import Repricing
+from holdfast.telemetry.store.past import PastJob, PastKind
 
 
 def open_content(ctx: Context, tx: Transaction, trace_id: str) -> None:
@@ -217,32 +216,48 @@ def _texts(subject: Subject) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*subject.forms, *lowered)))
 
 
-def begin_repricing(
-    ctx: Context, tx: Transaction, from_at: datetime, to_at: datetime, total: int
-) -> Repricing:
-    """Asks for the calls of a window to be priced anew by the price book and the list prices of today.
+_ASKED = {PastKind.PRICE: "calls.repricing", PastKind.COUNT: "calls.recount"}
+_DONE = {PastKind.PRICE: "calls.repriced", PastKind.COUNT: "calls.recounted"}
 
-    A call is priced as of its own time, as ever. Raises Invalid, and Conflict while another such job is under way.
+
+def begin_past(
+    ctx: Context,
+    tx: Transaction,
+    kind: PastKind,
+    within: tuple[datetime, datetime],
+    system: str,
+    total: int,
+) -> PastJob:
+    """Asks for the calls of a window, of one system or (empty) all, to be priced or to be counted anew.
+
+    Priced: each as of its own time, by the price book and the list prices of today. Counted: from the stored spans, by
+    the conventions and rules of today. `total` is how much there is to do. Raises Invalid, and Conflict while another
+    job over past calls is under way in the workspace.
     """
+    from_at, to_at = within
     if not from_at < to_at:
         raise Invalid("the window ends before it begins", where="to")
-    if any(one.finished_at is None for one in repricing.of_workspace(tx, ctx.workspace)):
-        raise Conflict("calls of this workspace are being priced anew already; wait until that is done")
-    job = Repricing(new_id("repricing"), ctx.workspace, from_at, to_at, ctx.now, total)
-    repricing.put(tx, job)
-    details = {"from": iso(from_at), "to": iso(to_at), "calls": total}
-    audit.record(ctx, tx, action="calls.repricing", subject=job.id, details=details)
+    if len(system) > 512:
+        raise Invalid("a system has at most 512 characters", where="system")
+    if past.unfinished(tx, ctx.workspace) is not None:
+        raise Conflict("past calls of this workspace are being worked on already; wait until that is done")
+    job = PastJob(
+        new_id("past"), ctx.workspace, kind, system, from_at, to_at, ctx.now, ctx.actor.name[:200], total
+    )
+    past.put(tx, job)
+    unit = "calls" if kind is PastKind.PRICE else "traces"
+    details = {"from": iso(from_at), "to": iso(to_at), "system": system, unit: total}
+    audit.record(ctx, tx, action=_ASKED[kind], subject=job.id, details=details)
     return job
 
 
-def finish_repricing(ctx: Context, tx: Transaction, job: Repricing) -> None:
-    """Records that calls were priced anew: how many, and what came of it."""
-    repricing.put(tx, replace(job, finished_at=ctx.now))
+def finish_past(ctx: Context, tx: Transaction, job: PastJob) -> PastJob:
+    """Records that the calls of a window were priced or counted anew: how many, and what came of it."""
+    done = replace(job, finished_at=ctx.now, pending="")
+    past.put(tx, done)
+    told = past.shown(done)
     details = {
-        "from": iso(job.from_at),
-        "to": iso(job.to_at),
-        "calls": job.seen,
-        "changed": job.changed,
-        "difference": json.loads(job.difference),
+        name: told[name] for name in told if name not in ("id", "requested_at", "requested_by", "finished_at")
     }
-    audit.record(ctx, tx, action="calls.repriced", subject=job.id, details=details)
+    audit.record(ctx, tx, action=_DONE[job.kind], subject=job.id, details=details)
+    return done

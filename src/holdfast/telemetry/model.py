@@ -72,6 +72,9 @@ class Span(msgspec.Struct):
     links: list[dict[str, Any]] = msgspec.field(default_factory=list)
     trace_state: str = ""
     flags: int = 0
+    told: dict[str, Any] | None = (
+        None  # where the content is gone: what it said by the way (conventions.byway)
+    )
 
 
 class SpanEvent(msgspec.Struct):
@@ -127,6 +130,7 @@ class Facts(msgspec.Struct, array_like=True):
     provenance: dict[str, str] = msgspec.field(default_factory=dict)
     quality: tuple[str, ...] = ()
     content: Content | None = None
+    told: dict[str, Any] | None = None  # what the content said by the way, to be kept beside the span
 
 
 @dataclass(slots=True)

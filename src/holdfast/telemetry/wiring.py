@@ -16,22 +16,23 @@ from holdfast.telemetry.api import (
     exports,
     governance,
     metrics,
+    past,
     prometheus,
-    repricing,
     vendor_usage,
 )
 from holdfast.telemetry.api import dashboards as dashboards_api
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.ingest.service import Ingest
 from holdfast.telemetry.jobs import outward
-from holdfast.telemetry.jobs.repricing import EVERY_SECONDS as REPRICE_SECONDS
-from holdfast.telemetry.jobs.repricing import Repricer
+from holdfast.telemetry.jobs.past import EVERY_SECONDS as PAST_SECONDS
+from holdfast.telemetry.jobs.past import Past
 from holdfast.telemetry.jobs.retention import EXPIRE_SECONDS, Retention
 from holdfast.telemetry.jobs.rollups import EVERY_SECONDS as ROLLUP_SECONDS
 from holdfast.telemetry.jobs.rollups import SWEEP_SECONDS, Rollups
 from holdfast.telemetry.pages import calls, cost, dashboards, demo, portfolio, system, today, trace
 from holdfast.telemetry.pages import configurations as configuration_parts
 from holdfast.telemetry.pages import metrics as metrics_pages
+from holdfast.telemetry.pages import past as past_pages
 from holdfast.telemetry.reads import calls as reads
 from holdfast.telemetry.reads.outward import Meters
 
@@ -41,11 +42,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
     app.state.meters = Meters(services.columns, services.clock, services.settings.metrics_series)
-    doors = (calls_api, metrics, prometheus, configurations, exports, governance, repricing, vendor_usage)
+    doors = (calls_api, metrics, prometheus, configurations, exports, governance, past, vendor_usage)
     for door in (*doors, dashboards_api):
         app.include_router(door.router)
     for pages in (today, portfolio, system, calls, trace, metrics_pages, dashboards, cost, demo):
         app.include_router(pages.router)
+    app.include_router(past_pages.router)
+    frame.sections.append(past_pages.SECTION)
     frame.fill(today.CHANGES, configuration_parts.today)
     frame.fill(system.MARKS, configuration_parts.marks)
     frame.fill(system.MORE, configuration_parts.panel)
@@ -84,7 +87,7 @@ def jobs(services: Services, ingest: Ingest) -> tuple[Job, ...]:
     return (
         Job("send figures to other stacks", outward.EVERY_SECONDS, sent.turn),
         Job("keep stored figures true", ROLLUP_SECONDS, stored.turn),
-        Job("price the past anew", REPRICE_SECONDS, Repricer(services, ingest.prices).turn),
+        Job("price or count the past anew", PAST_SECONDS, Past(services, ingest).turn),
         Job("remove figures that no longer hold", SWEEP_SECONDS, stored.sweep),
         Job("apply retention", 15, kept.apply),
         Job("remove what has expired", EXPIRE_SECONDS, kept.expire),

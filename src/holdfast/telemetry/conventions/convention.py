@@ -37,6 +37,9 @@ class Draft:
     hidden: dict[str, str] = field(default_factory=dict)  # the same of markers and content
     unknown: list[str] = field(default_factory=list)  # attribute names that no convention lists
     quality: list[str] = field(default_factory=list)
+    faults: list[str] = field(
+        default_factory=list
+    )  # those of `quality` that an attribute of content is to blame for
 
 
 class Convention(Protocol):

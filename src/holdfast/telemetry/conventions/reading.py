@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from holdfast.telemetry.conventions import configured, outcome, tokens, values
-from holdfast.telemetry.conventions.content import Found, read_content
+from holdfast.telemetry.conventions import byway, outcome, tokens, values
+from holdfast.telemetry.conventions.byway import Glimpse
+from holdfast.telemetry.conventions.content import read_content
 from holdfast.telemetry.conventions.convention import Convention, Draft, ScopeOverride
 from holdfast.telemetry.conventions.dimensions import SERVER_ROUTE
 from holdfast.telemetry.conventions.otel_genai import VECTOR_STORES
@@ -79,13 +80,18 @@ class Reader:
         attributes = span.attributes
         if (
             TELLING.isdisjoint(attributes)
+            and not span.told
             and not _asks_vector_store(attributes)
             and not span.scope_name.startswith("openlit.")  # says nothing but its name when a request failed
         ):
             return _plain(span, self._stated)
         draft, convention, kind = self._draft(span)
         found = read_content(draft, kind) if kind is not Kind.OTHER or draft.content else None
-        facts = _facts(draft, convention, kind, found)
+        seen = byway.glimpse(found, span.told)
+        facts = _facts(draft, convention, kind, seen)
+        if found is not None:
+            facts.content = found.content
+        facts.told = byway.kept(seen, kind, documents="documents" in draft.content, draft=draft)
         if kind.is_call:
             _measure(facts, draft, convention, self._overrides)
         return facts
@@ -120,11 +126,16 @@ class Reader:
         for convention in SHELF:
             if convention.claims(draft):
                 break
+        told = span.told
+        if told:
+            byway.before(draft, told)
         kind = convention.kind(draft)
         if kind.is_call and "invocation" in draft.values:
             _invocation(draft)
         if kind.is_call and convention.name == "openinference":
             _raw_answer(draft)
+        if told and kind.is_call:
+            byway.after(draft, told)
         return draft, convention, kind
 
 
@@ -292,7 +303,7 @@ FIELDS = frozenset(
 CALLS_ALONE = ("usage.", "parameters.", "reported_cost", "ttft_")
 
 
-def _facts(draft: Draft, convention: Convention, kind: Kind, found: Found | None) -> Facts:
+def _facts(draft: Draft, convention: Convention, kind: Kind, seen: Glimpse | None) -> Facts:
     """Put the slots together into Facts, all but the measures of calls."""
     filled = draft.values
     if "model_name" in filled:
@@ -313,17 +324,16 @@ def _facts(draft: Draft, convention: Convention, kind: Kind, found: Found | None
     if not kind.is_call:
         facts.provenance = {s: name for s, name in draft.sources.items() if not s.startswith(CALLS_ALONE)}
     refused = None
-    if found is not None:
-        facts.content = found.content
-        refused = found.refused
-        draft.quality += found.quality
-        if not facts.finish_reasons and found.finish_reasons:
-            facts.finish_reasons = finish_reasons(found.finish_reasons) or ()
+    if seen is not None:
+        refused = seen.refused
+        draft.quality += seen.quality
+        if not facts.finish_reasons and seen.finish_reasons:
+            facts.finish_reasons = finish_reasons(seen.finish_reasons) or ()
             facts.provenance["finish_reasons"] = "content"
     if kind.is_call:
         facts.refusal = outcome.refusal(facts.finish_reasons, refused)
-        if found is not None:
-            facts.instructions, facts.tools = configured.seen(found)
+        if seen is not None:
+            facts.instructions, facts.tools = seen.instructions, seen.tools
     _failure(facts, draft)
     if draft.quality:
         facts.quality = tuple(dict.fromkeys(draft.quality))

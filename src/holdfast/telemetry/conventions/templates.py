@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Final
 
-from holdfast.telemetry.conventions import configured, outcome, tokens, values
+from holdfast.telemetry.conventions import byway, outcome, tokens, values
 from holdfast.telemetry.conventions.content import glance, is_content
 from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.flattened import PREFIXES
@@ -42,7 +42,7 @@ SCALARS: Final = frozenset((str, int, float, bool))
 _DECIDED_BY_MORE: Final = ("error_type", "http_status", "marker.database", "marker.database_operation")
 """Slots whose meaning depends on more than attributes: on the span's status, name or events."""
 _PLACES: Final = {name: place for place, name in enumerate(Facts.__struct_fields__)}
-_USAGE, _TTFT, _COST, _PARAMETERS, _QUALITY, _REFUSAL, _REASONS, _PROVENANCE, _INSTRUCTIONS, _TOOLS = (
+_USAGE, _TTFT, _COST, _PARAMETERS, _QUALITY, _REFUSAL, _REASONS, _PROVENANCE, _INSTRUCTIONS, _TOOLS, _TOLD = (
     _PLACES[name]
     for name in (
         "usage",
@@ -55,6 +55,7 @@ _USAGE, _TTFT, _COST, _PARAMETERS, _QUALITY, _REFUSAL, _REASONS, _PROVENANCE, _I
         "provenance",
         "instructions",
         "tools",
+        "told",
     )
 )
 
@@ -151,7 +152,7 @@ class QuickReader:
         return facts, shape.content_names
 
     def _quickly(self, span: Span, shape: Shape) -> Facts | None:
-        if span.events or span.status == "error":
+        if span.events or span.status == "error" or span.told:
             return None
         if span.resource is not self._resource:
             self._resource = span.resource
@@ -191,7 +192,8 @@ def _filled(template: Template, shape: Shape, attributes: Attributes) -> Facts |
     if content is None:
         return None
     found = glance(content, template.kind) if content else None
-    codes: list[str] = list(found.quality) if found is not None else []
+    seen = byway.glimpse(found, None)
+    codes: list[str] = list(seen.quality) if seen is not None else []
     counts = _counts(shape, attributes)
     if counts is None or not _parameters(shape, attributes, fields, template.is_call):
         return None
@@ -200,13 +202,14 @@ def _filled(template: Template, shape: Shape, attributes: Attributes) -> Facts |
     if template.is_call and counts:
         fields[_USAGE], more = tokens.partition(counts, *template.rule)
         codes += more
-    if found is not None and found.finish_reasons and not fields[_REASONS]:
-        fields[_REASONS] = finish_reasons(found.finish_reasons) or ()
+    if seen is not None and seen.finish_reasons and not fields[_REASONS]:
+        fields[_REASONS] = finish_reasons(seen.finish_reasons) or ()
         fields[_PROVENANCE] = {**fields[_PROVENANCE], "finish_reasons": "content"}
     if template.is_call:
-        fields[_REFUSAL] = outcome.refusal(fields[_REASONS], None if found is None else found.refused)
-        if found is not None:
-            fields[_INSTRUCTIONS], fields[_TOOLS] = configured.seen(found)
+        fields[_REFUSAL] = outcome.refusal(fields[_REASONS], None if seen is None else seen.refused)
+        if seen is not None:
+            fields[_INSTRUCTIONS], fields[_TOOLS] = seen.instructions, seen.tools
+    fields[_TOLD] = byway.kept(seen, template.kind, documents="documents" in content)
     if codes:
         fields[_QUALITY] = tuple(dict.fromkeys((*fields[_QUALITY], *codes)))
     return Facts(*fields)

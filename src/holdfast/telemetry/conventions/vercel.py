@@ -94,7 +94,7 @@ def _read_metadata(draft: Draft) -> None:
     try:
         stated = loads(packed)
     except ValueError:
-        draft.quality.append("attribute.unreadable")
+        _blame(draft, "attribute.unreadable")
         return
     whole = [one for one in stated.values() if isinstance(one, dict)] if isinstance(stated, dict) else []
     for one in whole + [one["usage"] for one in whole if isinstance(one.get("usage"), dict)]:
@@ -103,11 +103,16 @@ def _read_metadata(draft: Draft) -> None:
                 _count(draft, slot, next((one[name] for name in names if one.get(name) is not None), None))
 
 
+def _blame(draft: Draft, code: str) -> None:
+    draft.quality.append(code)
+    draft.faults.append(code)
+
+
 def _count(draft: Draft, slot: str, stated: Any) -> None:
     try:
         number = count(stated)
     except ValueError:
-        draft.quality.append("usage.not_a_count")
+        _blame(draft, "usage.not_a_count")
         return
     if number is not None:
         draft.usage[slot] = number

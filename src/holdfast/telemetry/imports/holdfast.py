@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from holdfast.telemetry.conventions.byway import Told as Kept
+from holdfast.telemetry.conventions.byway import checked
 from holdfast.telemetry.imports import spans, values
 from holdfast.telemetry.imports.mapped import TEXTS
 from holdfast.telemetry.imports.reader import Item, Misfit, Tally, Told
@@ -31,6 +33,8 @@ COUNTS: Final = {
     "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
     "output_image_tokens": "gen_ai.usage.image.output_tokens",
 }
+NO_PROMPT: Final = [0]
+"""How it is exported that a call had no system prompt; an empty list: nobody knows."""
 PARAMETERS: Final = {
     "choice_count": "gen_ai.request.choice.count",
     "reasoning_level": "gen_ai.request.reasoning.level",
@@ -87,6 +91,7 @@ class Holdfast:
             {**values.mapping(get("resource"), "resource"), **self._resource},
             [SpanEvent(one["name"], one["time_ns"], one.get("attributes") or {}) for one in events],
             values.parsed(get("links"), "links") or [],
+            told=_kept(row) or None,
         )
 
     def _call(self, row: dict[str, Any]) -> Span:
@@ -136,6 +141,24 @@ class Holdfast:
             cached = (COUNTS["input_cache_read_tokens"], COUNTS["input_cache_write_tokens"])
             counts["gen_ai.usage.input_tokens"] = fresh + sum(counts.get(name, 0) for name in cached)
         return counts
+
+
+def _kept(row: dict[str, Any]) -> Kept:
+    """What the content of a span said by the way, which an export tells even where it leaves the content out."""
+    told = values.mapping(row.get("told"), "told")
+    instructions = values.parsed(row.get("instructions"), "instructions") or ()
+    tools = values.parsed(row.get("tools"), "tools") or ()
+    try:
+        prompt = [] if list(instructions) == NO_PROMPT else list(instructions)
+        return checked(
+            {
+                **told,
+                **({"instructions": prompt} if instructions else {}),
+                **({"tools": list(tools)} if tools else {}),
+            }
+        )
+    except (ValueError, TypeError) as error:
+        raise Misfit(f"what its content told is not as it was exported: {error}") from None
 
 
 def _lasted(row: dict[str, Any]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from holdfast.kernel.errors import HoldfastError
@@ -61,6 +62,29 @@ class Configurations:
             return ""
         with self._one:
             return self._of(workspace, facts)
+
+    def named(self, workspace: str, facts: Facts, *, failed: bool) -> str:
+        """Like `of` for a call of the past, which says nothing of what varies among the calls of now."""
+        if failed and facts.instructions is None and not facts.parameters:
+            return ""
+        with self._one:
+            family = (facts.system or "", facts.route or facts.agent or "")
+            seen = self._seen(workspace, family)
+            parts = canonical(parts_of(facts), seen.variation)
+            return seen.known.get(parts) or self._new(workspace, family, seen, parts)
+
+    def folded(self, workspace: str, ids: Iterable[str]) -> dict[str, str]:
+        """Of some configurations, into which other each was folded in the end; those that were not are left out."""
+        with self._database.reading() as tx:
+            into = store.folds(tx, workspace)
+        found = {}
+        for one in ids:
+            last, steps = one, 0
+            while last in into and steps < len(into):
+                last, steps = into[last], steps + 1
+            if last != one:
+                found[one] = last
+        return found
 
     def _of(self, workspace: str, facts: Facts) -> str:
         if facts.instructions:

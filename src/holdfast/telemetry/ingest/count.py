@@ -64,6 +64,7 @@ class Trace:
     made: dict[str, int] = field(default_factory=dict)
     view: View | None = None
     used: float = 0.0
+    blind: frozenset[str] = frozenset()  # spans of which nobody knows what their content said by the way
 
     def holds(self, view: View) -> bool:
         """Whether what is known is just what the store holds."""
@@ -94,6 +95,7 @@ class Counter:
         self._configurations = configurations
         self._writer = writer
         self._apart = threading.Lock()
+        self._turn = threading.Lock()
         self._traces: OrderedDict[tuple[str, str], Trace] = OrderedDict()
         self._seen = SeenTraces()
         self._older = shared.Older(columns)
@@ -106,6 +108,7 @@ class Counter:
         self._stopping = False
         self._hastened = False
         self._wanted = False
+        self._recovered = 0
         self._before_ns = (
             0  # spans that began earlier may belong to traces that are stored but not in the filter
         )
@@ -197,6 +200,10 @@ class Counter:
                     self._changed.wait(timeout=1)
 
     def _count(self, sequence: int, taken: list[Commit]) -> None:
+        with self._turn:
+            self._count_taken(sequence, taken)
+
+    def _count_taken(self, sequence: int, taken: list[Commit]) -> None:
         now = time.monotonic()
         touched: dict[tuple[str, str], Trace] = {}
         unknown: list[tuple[str, str]] = []
@@ -233,6 +240,38 @@ class Counter:
             for start in range(0, len(keys), SIZE):
                 self._count_shared({key: Trace() for key in keys[start : start + SIZE]}, number)
         return len(keys)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nothing is counted in this process by anybody else while the block lasts, nor is anything erased."""
+        with self._apart, self._turn:
+            yield
+
+    def read(self, keys: Sequence[Key]) -> dict[Key, Trace]:
+        """What the store holds of some traces, read by the rules of today."""
+        read = {key: Trace() for key in keys}
+        self._read_spans(keys, read)
+        return read
+
+    def again(self, workspace: str, trace_id: str, group: Group, received_ms: int) -> CallRow:
+        """The call that a group makes, counted anew: from it nothing is learned of what varies from call to call."""
+        call = self._call(workspace, trace_id, group, group.sequence, learning=False)
+        return self._row(workspace, call, received_ms)
+
+    @property
+    def configurations(self) -> Configurations:
+        """What names the configurations of calls."""
+        return self._configurations
+
+    @property
+    def shared(self) -> Writer | None:
+        """This process among several that write to the store; None where it is the only one."""
+        return self._writer
+
+    @property
+    def surely_counted(self) -> int:
+        """A commit number that no commit which waits to be counted has reached; 0 where none is known."""
+        return max(self._counted, self._recovered)
 
     @contextmanager
     def none_apart(self) -> Iterator[None]:
@@ -330,8 +369,13 @@ class Counter:
                     except Exception:
                         log.exception("a stored span of trace %s cannot be read", stored.span.trace_id)
                         continue
-                    facts.content = None
-                    facts.instructions, facts.tools = stored.instructions, stored.tools
+                    facts.content = facts.told = None
+                    if stored.instructions is not None or stored.content_state == "redacted":
+                        facts.instructions = stored.instructions  # redacted words have other fingerprints
+                    if stored.tools is not None or stored.content_state == "redacted":
+                        facts.tools = stored.tools
+                    if not stored.kept:
+                        trace.blind |= {stored.span.span_id}
                     found = observation(stored.span, facts, stored.sequence)
                     held = trace.observations.get(stored.span.span_id)
                     if held is None or held.sequence < found.sequence:
@@ -396,7 +440,10 @@ class Counter:
             facts = Facts(call.facts.kind, call.facts.convention, quality=(*call.facts.quality, "call.unfit"))
             counted.insert(self.columns, [rows[0]._replace(call=call._replace(facts=facts, charge=None))])
 
-    def _call(self, workspace: str, trace_id: str, group: Group, sequence: int) -> Call:
+    def _call(
+        self, workspace: str, trace_id: str, group: Group, sequence: int, *, learning: bool = True
+    ) -> Call:
+        named = self._configurations.of if learning else self._configurations.named
         return Call(
             id=group.span_id,
             trace_id=trace_id,
@@ -410,7 +457,7 @@ class Counter:
             sequence=sequence,
             scope=group.scope,
             attempt=group.attempt,
-            configuration=self._configurations.of(workspace, group.facts, failed=group.error),
+            configuration=named(workspace, group.facts, failed=group.error),
         )
 
     def _row(self, workspace: str, call: Call, received_ms: int, *, deleted: bool = False) -> CallRow:
@@ -435,7 +482,7 @@ class Counter:
         self._seen.add_all(spans.trace_probes(self.columns, since))
         if spans.any_received_before(self.columns, since):
             self._before_ns = spans.nanoseconds(since)
-        sequence = spans.last_sequence(self.columns)
+        sequence = self._recovered = spans.last_sequence(self.columns)
         uncounted = spans.traces_since(self.columns, counted.version_before_last(self.columns))
         for start in range(0, len(uncounted), 2000):
             some = uncounted[start : start + 2000]

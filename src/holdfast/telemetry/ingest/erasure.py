@@ -21,7 +21,7 @@ from holdfast.telemetry.store import control, erasing, retention
 from holdfast.telemetry.store.control import Erasure
 from holdfast.telemetry.store.spans import milliseconds
 
-_JSON = ("attributes", "resource", "events", "links", "parameters")
+_JSON = ("attributes", "resource", "events", "links", "parameters", "told")
 _PLAIN = ("status_message", "name", "tenant", "route", "agent", "feature", "explanation", "label")
 _KEPT_STATES = ("none", "off", "unsampled", "withheld")
 

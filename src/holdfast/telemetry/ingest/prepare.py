@@ -19,9 +19,10 @@ from holdfast.telemetry.conventions.templates import QuickReader, Templates
 from holdfast.telemetry.decode import json, packed, protobuf
 from holdfast.telemetry.model import Facts, Noted, Observation, Rejected, Span
 from holdfast.telemetry.rules.admission import Admission, Limits, admit, bearable, name, past_keeping
-from holdfast.telemetry.rules.capture import CapturePlan, capture, plain_links
+from holdfast.telemetry.rules.capture import NONE, CapturePlan, capture, plain_links
 from holdfast.telemetry.rules.holds import FAR
 from holdfast.telemetry.store.spans import (
+    NOTHING_TOLD,
     VALUES,
     Block,
     SpanRow,
@@ -131,6 +132,7 @@ def _row(
     now_ms: int,
 ) -> SpanRow:
     facts, content_names = read
+    told, facts.told = facts.told, None  # kept with the span, not in memory
     system = facts.system or ""
     policy, plan = policy_of(system)
     captured = capture(span, plan, is_content, content_names)
@@ -160,6 +162,7 @@ def _row(
         captured.state,
         kept_instructions(facts.instructions),
         facts.tools or (),
+        encode(told) if told else "" if captured.state == NONE else NOTHING_TOLD,
         facts.sample,
         now_ms,
         min(start_seconds + policy.span_days * _DAY, FAR),

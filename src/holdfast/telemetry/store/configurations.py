@@ -100,6 +100,12 @@ def fold(tx: Transaction, workspace: str, configuration: str, into: str) -> None
     )
 
 
+def folds(tx: Transaction, workspace: str) -> dict[str, str]:
+    """Every configuration whose calls are counted as another's → that other."""
+    query = tx.select(configurations, workspace).where(configurations.c.folded_into.is_not(None))
+    return {row.id: row.folded_into for row in tx.execute(query)}
+
+
 def variation(tx: Transaction, workspace: str, family: tuple[str, str]) -> Variation:
     """What varies in a family; nothing where that is not known."""
     query = tx.select(variations, workspace).where(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -146,8 +146,24 @@ def insert(columns: Columns, rows: Sequence[CallRow]) -> None:
     by_column: list[Sequence[Any]] = list(zip(*map(_values, rows), strict=True))
     for position in range(len(NAMES) - len(_TEXTS), len(NAMES)):
         by_column[position] = [text or "" for text in by_column[position]]
-    block = native.block(len(COLUMNS), len(rows), native.body(COLUMNS, by_column))
+    _insert(columns, len(rows), by_column)
+
+
+def _insert(columns: Columns, rows: int, by_column: Sequence[Sequence[Any]]) -> None:
+    block = native.block(len(COLUMNS), rows, native.body(COLUMNS, by_column))
     columns.insert_blocks("calls", NAMES, [block])
+
+
+def plain(row: CallRow) -> dict[str, Any]:
+    """A row by the names of its columns, as `rows.read` gives one that is stored."""
+    made = dict(zip(NAMES, _values(row), strict=True))
+    return made | {name: made[name] or "" for name in _TEXTS}
+
+
+def insert_plain(columns: Columns, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Stores rows by the names of their columns. Raises UNFIT; nothing was stored then."""
+    if rows:
+        _insert(columns, len(rows), [[row[name] for row in rows] for name in NAMES])
 
 
 def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -42,7 +42,7 @@ EXPORTED = {
         spans.NAMES[1:],
         ("started_at", "trace_id", "span_id"),
         ("content",),
-        ("attributes", "resource", "events", "links", "content"),
+        ("attributes", "resource", "events", "links", "content", "told"),
         state=True,
     ),
     "metrics": Exported(

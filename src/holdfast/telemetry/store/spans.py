@@ -42,6 +42,7 @@ COLUMNS = (
     native.Column("content_state", "String", native.texts),
     native.Column("instructions", "Array(UInt64)", native.arrays(native.numbers("Q"))),
     native.Column("tools", "Array(String)", native.arrays(native.texts)),
+    native.Column("told", "String", native.texts),
     native.Column("sample", "Bool", native.flags),
     native.Column("received_at", "DateTime64(3, 'UTC')", _LONG),
     native.Column("expires_at", "DateTime('UTC')", _INSTANT),
@@ -80,6 +81,8 @@ class StoredSpan:
     sequence: int
     instructions: tuple[int, ...] | None
     tools: tuple[str, ...] | None
+    kept: bool = True
+    """Whether what its content said by the way is known: not of content that is gone and came before that was kept."""
 
 
 def nanoseconds(instant: datetime) -> int:
@@ -223,6 +226,7 @@ _READ = (
     "sequence",
     "instructions",
     "tools",
+    "told",
 )
 
 
@@ -273,11 +277,18 @@ def _stored(row: tuple[Any, ...]) -> StoredSpan:
         events=[SpanEvent(event["name"], event["time_ns"], event["attributes"]) for event in events],
         links=links,
     )
-    kind, system, environment, state, sample, sequence, instructions, tools = row[16:]
-    told = _instructions(instructions), tuple(tools) or None
-    return StoredSpan(span, kind, system, environment, state, sample, sequence, *told)
+    kind, system, environment, state, sample, sequence, instructions, tools, told = row[16:]
+    seen = _instructions(instructions), tuple(tools) or None
+    known = {name: one for name, one in zip(("instructions", "tools"), seen, strict=True) if one is not None}
+    there = state == "captured" or (not told and state in ("none", "redacted"))
+    if not there or (state == "none" and known):
+        span.told = {**_decode(told, {}), **known}
+    kept = bool(told) or state in ("none", "captured", "redacted")
+    return StoredSpan(span, kind, system, environment, state, sample, sequence, *seen, kept=kept)
 
 
+NOTHING_TOLD = "{}"
+"""How it is kept that a span's content said nothing by the way; empty text: there was none, or it is not known."""
 NO_INSTRUCTIONS = (0,)
 """How it is kept that a call has no system prompt; nothing kept: it is not known."""
 

@@ -1,0 +1,1 @@
+ALTER TABLE spans ADD COLUMN IF NOT EXISTS told String CODEC(ZSTD(1)) AFTER tools;
