@@ -72,6 +72,9 @@ def test_pages_are_accessible_and_never_scroll_sideways(page: Page, axe: str, na
     SHOTS.mkdir(exist_ok=True)
     go(page, PAGES[name])
     page.evaluate(axe)
+    for panel in page.locator(".board-panel").all():
+        box = panel.bounding_box()
+        assert box is not None and box["width"] >= 380, "a panel has room for its chart"
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.screenshot(path=str(SHOTS / f"{name}-{scheme}.png"))
