@@ -44,7 +44,7 @@ SHARD_DIES, RESTART, PRICES_CHANGE, PERSON_GOES = 4, 6, 7, 9
 CHECKED = (1, 4, 6, 7, 9)
 FIGURES, PRICING, SWEEP = (
     "keep stored figures true",
-    "price the past anew",
+    "price or count the past anew",
     "remove figures that no longer hold",
 )
 
