@@ -311,18 +311,6 @@ def test_lives_of_configurations_are_the_same_from_stored_hours(world: World) ->
         world.job.turn()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("columns", ["server"], indirect=True)
-def test_one_plain_server_counts_alike(world: World) -> None:
-    calls = [world.call(n, world.now - timedelta(minutes=37 * n)) for n in range(120)]
-    world.store(calls)
-    world.pass_by(minutes=2)
-    world.job.turn()
-    world.store(calls[:10], gone=calls[10:20])
-    for asked in queries(world.now):
-        world.check(asked)
-
-
 def test_stored_buckets_answer_when_nothing_changes(world: World) -> None:
     world.store([world.call(n, world.now - timedelta(minutes=13 * n)) for n in range(300)])
     world.pass_by(seconds=2 * SETTLE_MS / 1000 + 1)
