@@ -22,7 +22,7 @@ setup: $(STAMPS)/app ## Set up .venv/bin/holdfast
 test: setup $(STAMPS)/dev $(STAMPS)/demo $(STAMPS)/emitters $(STAMPS)/system ## Run every check and test
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -n $(WORKERS) --dist loadscope -m "not browser and not slow and not demo"
-	@$(PY) -m pytest -n $(WORKERS) --dist loadscope -m "browser or slow or demo"
+	@$(PY) -m pytest -n $(WORKERS) --dist loadscope --durations 25 -m "browser or slow or demo"
 
 check: setup $(STAMPS)/dev ## Format, lint, types, import contracts
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo

@@ -1,4 +1,4 @@
-"""Four ways to break the assistant for real, each a switch that is on or off."""
+"""Five ways to break the assistant for real, each a switch that is on or off."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from demo.assistant.knobs import PREAMBLE, Knobs
+from demo.assistant.knobs import OTHER_MODEL, PREAMBLE, Knobs
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ BREAKS: Mapping[str, Break] = MappingProxyType(
         ),
         "model-parameters": Break(
             "Change model parameters", "temperature rises to 1.4 and the token limit doubles"
+        ),
+        "swap-model": Break(
+            "Swap the model", "answers come from another build of the model, while requests name the old one"
         ),
         "slow-upstream": Break("Slow the upstream", "each request waits 3 s before it leaves for the model"),
         "new-topic": Break(
@@ -65,4 +68,5 @@ class Switchboard:
             temperature=1.4 if "model-parameters" in on else None,
             length=2.0 if "model-parameters" in on else 1.0,
             delay_s=3.0 if "slow-upstream" in on else 0.0,
+            served_by=OTHER_MODEL if "swap-model" in on else "",
         )

@@ -110,7 +110,7 @@ def main() -> None:
     where = upstream()
     switchboard = Switchboard()
     telemetry = Telemetry()
-    sdk = client(where, lambda: delay(stop, switchboard))
+    sdk = client(where, lambda: delay(stop, switchboard), lambda: switchboard.knobs().served_by)
     assistant = Assistant(sdk, where, PolicyIndex(embedder()), switchboard.knobs)
     driver = Driver(assistant, switchboard, stop)
     control = Control(args.control_port, switchboard, lambda: {"model": where.model, **driver.figures()})

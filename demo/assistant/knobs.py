@@ -16,6 +16,8 @@ PREAMBLE = (
     "the one that is nearest to the question. "
 )
 
+OTHER_MODEL = "smollm2-135m-instruct-2"
+
 
 @dataclass(frozen=True)
 class Knobs:
@@ -25,9 +27,11 @@ class Knobs:
     temperature   0 … 2; None leaves each route's own
     length        factor on each route's limit of output tokens
     delay_s       seconds that each request to the model waits before it leaves
+    served_by     the model that answers, whatever the request names; empty: the one that it names
     """
 
     preamble: str = ""
     temperature: float | None = None
     length: float = 1.0
     delay_s: float = 0.0
+    served_by: str = ""

@@ -80,7 +80,7 @@ def world(model_url: str) -> Iterator[World]:
     stop = threading.Event()
     switchboard = Switchboard()
     where = upstream({}, local_url=model_url)
-    sdk = client(where, lambda: delay(stop, switchboard))
+    sdk = client(where, lambda: delay(stop, switchboard), lambda: switchboard.knobs().served_by)
     assistant = Assistant(sdk, where, PolicyIndex(embedder()), switchboard.knobs)
     yield World(assistant, Driver(assistant, switchboard, stop), switchboard, telemetry, sink)
     telemetry.close()

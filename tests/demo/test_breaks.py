@@ -1,4 +1,4 @@
-"""The four buttons break something for real: what leaves for the model changes, and what comes back shows it."""
+"""The buttons break something for real: what leaves for the model changes, and what comes back shows it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from demo.assistant.knobs import Knobs
-from demo.assistant.upstream import client, upstream
+from demo.assistant.knobs import OTHER_MODEL, Knobs
+from demo.assistant.upstream import LOCAL_MODEL, client, upstream
 from demo.breaks import BREAKS, Switchboard
 from demo.driver import delay
 from demo.questions import NEW_TOPIC
@@ -39,6 +39,19 @@ def test_other_parameters_are_sent(broken: Any) -> None:
     changed = chat(broken).attributes
     assert changed["gen_ai.request.temperature"] == 1.4
     assert changed["gen_ai.request.max_tokens"] == 192
+
+
+@pytest.mark.parametrize("broken", ["swap-model"], indirect=True)
+@pytest.mark.parametrize("route", ["summarise-ticket", "policy-question"])
+def test_another_model_answers_and_nobody_asked_for_it(broken: Any, route: str) -> None:
+    """In one piece, and streamed."""
+    other = next(s for s in broken.ask(route, TICKET) if s.operation == "chat").attributes
+    broken.switchboard.turn("swap-model", False)
+    usual = next(s for s in broken.ask(route, TICKET) if s.operation == "chat").attributes
+    assert other["gen_ai.request.model"] == usual["gen_ai.request.model"] == LOCAL_MODEL
+    assert other["gen_ai.request.temperature"] == usual["gen_ai.request.temperature"] > 0
+    assert (other["gen_ai.response.model"], usual["gen_ai.response.model"]) == (OTHER_MODEL, LOCAL_MODEL)
+    assert other["gen_ai.usage.output_tokens"]
 
 
 @pytest.mark.parametrize("broken", ["new-topic"], indirect=True)

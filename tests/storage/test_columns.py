@@ -26,6 +26,10 @@ NAMES = ("workspace", "trace_id", "span_id", "user", "session", "kind", "started
          "content_expires_at")  # fmt: skip
 
 
+APART = [pytest.param(name, marks=pytest.mark.slow) for name in ("server", "shards")]
+everywhere = pytest.mark.parametrize("columns", ["embedded", *APART], indirect=True)
+
+
 def trace(number: int) -> str:
     return f"{number * 0x9E3779B97F4A7C15 % 2**128:032x}"
 
@@ -48,6 +52,7 @@ def count(columns: Columns, table: str, *where: str, final: bool = True) -> int:
     return int(columns.rows("w", Select(table, ["count()"], where, final=final))[0][0])
 
 
+@everywhere
 def test_rows_are_kept_replaced_and_apart(columns: Columns) -> None:
     put(columns, [(trace(n), "s", "", "", 1) for n in range(300)])
     put(columns, [(trace(n), "s", "", "", 2) for n in range(100)])
@@ -62,6 +67,7 @@ def test_rows_are_kept_replaced_and_apart(columns: Columns) -> None:
     assert list(numbers) == [1, 2]
 
 
+@everywhere
 def test_a_question_about_other_tables_looks_at_all_of_them(columns: Columns) -> None:
     put(columns, [(trace(n), f"s{n}", "", f"c{n % 3}", 1) for n in range(60)])
     for n in range(0, 60, 20):
@@ -77,6 +83,7 @@ def test_a_question_about_other_tables_looks_at_all_of_them(columns: Columns) ->
     ) == [(1,)]
 
 
+@everywhere
 def test_facets_in_one_pass(columns: Columns) -> None:
     put(columns, [(trace(n), f"s{n}", f"u{n % 2}", f"c{n % 3}", 1) for n in range(60)])
     query = Select(
@@ -90,6 +97,7 @@ def test_facets_in_one_pass(columns: Columns) -> None:
     assert [row[3] for row in columns.rows("w", query)] == [30, 30, 20, 20]
 
 
+@everywhere
 def test_exports_are_whole_and_in_order(columns: Columns, tmp_path: Path) -> None:
     put(columns, [(trace(n), f"s{n:03}", "", "", 1) for n in range(500)])
     query = Select("spans", ["span_id"], order_by=["span_id"], final=True)
@@ -101,6 +109,7 @@ def test_exports_are_whole_and_in_order(columns: Columns, tmp_path: Path) -> Non
     ] == wanted
 
 
+@everywhere
 def test_an_export_that_fails_in_the_middle_is_an_error(columns: Columns, tmp_path: Path) -> None:
     put(columns, [(trace(n), f"s{n}", "", "", n) for n in range(500)])
     late = Select("spans", ["throwIf(sequence = 499)", "span_id"], order_by=["sequence"])
@@ -110,6 +119,7 @@ def test_an_export_that_fails_in_the_middle_is_an_error(columns: Columns, tmp_pa
         columns.formatted("w", late, "CSV")
 
 
+@everywhere
 def test_a_hold_on_a_person_covers_sessions_on_every_shard_and_changes_follow_it(columns: Columns) -> None:
     shared_session = [(trace(n), f"s{n}", "ann" if n == 0 else "", "mine", 1) for n in range(40)]
     put(columns, [*shared_session, *((trace(n), f"s{n}", "bob", "his", 1) for n in range(40, 80))])
@@ -129,6 +139,7 @@ def test_a_hold_on_a_person_covers_sessions_on_every_shard_and_changes_follow_it
     assert count(columns, "held_traces") == 0
 
 
+@everywhere
 def test_what_expires_leaves_every_shard(columns: Columns) -> None:
     put(columns, [(trace(n), f"s{n}", "", "", 1) for n in range(50)])
     past = "expires_at = toDateTime(1000000000, 'UTC')"
@@ -141,6 +152,7 @@ def test_what_expires_leaves_every_shard(columns: Columns) -> None:
     assert count(columns, "spans", final=False) == left
 
 
+@everywhere
 def test_rows_of_a_person_are_written_again_above_every_version(columns: Columns) -> None:
     for n in range(20):
         call(columns, trace(n), "c", 1000 + n)
@@ -153,6 +165,7 @@ def test_rows_of_a_person_are_written_again_above_every_version(columns: Columns
     )
 
 
+@everywhere
 def test_a_change_without_workspace_is_refused(columns: Columns) -> None:
     for act in (columns.change, columns.fill):
         with pytest.raises(ValueError):

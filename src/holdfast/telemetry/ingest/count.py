@@ -14,9 +14,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from holdfast.kernel.errors import HoldfastError, Unavailable
+from holdfast.kernel.time import Clock, utc_now
 from holdfast.pricing.model import Charge
 from holdfast.storage.columns import UNFIT, Columns
 from holdfast.telemetry.conventions.reading import read_facts
@@ -88,8 +89,10 @@ class Counter:
         price: Price,
         configurations: Configurations,
         writer: Writer | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         self.columns = columns
+        self._clock = clock
         self._policies = policies
         self._price = price
         self._configurations = configurations
@@ -302,7 +305,7 @@ class Counter:
 
     def _count_shared(self, touched: dict[Key, Trace], writer: int) -> None:
         """Counts traces of which other processes may store spans and calls at the same time (see `ingest.shared`)."""
-        self._older.keep_up(time.time_ns())
+        self._older.keep_up(spans.nanoseconds(self._clock()))
         turn = dict(touched)
         before: dict[Key, View] = {}
         for _ in range(MOST_TURNS):
@@ -311,7 +314,7 @@ class Counter:
             self._store(turn, 0)
             before = {key: trace.view for key, trace in turn.items() if trace.view}
             verdict = shared.look_back(self.columns, before, {key: turn[key].made for key in before})
-            received_ms = time.time_ns() // 1_000_000
+            received_ms = spans.milliseconds(self._clock())
             self._write(
                 [
                     self._row(
@@ -384,7 +387,7 @@ class Counter:
     def _store(self, touched: dict[tuple[str, str], Trace], sequence: int) -> None:
         rows: list[CallRow] = []
         made: list[tuple[Trace, dict[str, int]]] = []
-        received_ms = time.time_ns() // 1_000_000
+        received_ms = spans.milliseconds(self._clock())
         for (workspace, trace_id), trace in touched.items():
             number = sequence if trace.view is None else trace.view.version
             try:
@@ -420,7 +423,7 @@ class Counter:
         """Stores calls, once more where that took long: stored figures follow the time at which calls were written."""
         while rows:
             self._insert(rows)
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = spans.milliseconds(self._clock())
             if now_ms - rows[0].received_ms <= SETTLE_MS // 2:
                 return
             rows = [row._replace(received_ms=now_ms) for row in rows]
@@ -478,7 +481,7 @@ class Counter:
 
     def _recover(self) -> None:
         """Resolves again whatever a crash may have left uncounted, and learns which traces are known."""
-        since = datetime.now(UTC) - LOOK_BACK
+        since = self._clock() - LOOK_BACK
         self._seen.add_all(spans.trace_probes(self.columns, since))
         if spans.any_received_before(self.columns, since):
             self._before_ns = spans.nanoseconds(since)

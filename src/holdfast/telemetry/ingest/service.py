@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -88,12 +87,11 @@ def start(settings: Settings, clock: Clock, database: Database, columns: Columns
     folder = Path(settings.data)
     folder.mkdir(parents=True, exist_ok=True)
     writer = None if columns.embedded else Writer(database, clock, place or str(folder.resolve()))
-    counter = Counter(columns, policies, prices.charge, Configurations(database, clock), writer)
-    first, number = 0, None
+    counter = Counter(columns, policies, prices.charge, Configurations(database, clock), writer, clock)
+    first = 0
     if writer is None:
         first = max(spans.last_sequence(columns), counted.last_version(columns))
-    else:
-        number = partial(_number, writer)
+    number = partial(_number, clock, writer)
     committer = Committer(
         columns, folder, settings.queue_bytes, settings.min_free_bytes, counter.note, first, number
     )
@@ -105,5 +103,5 @@ def start(settings: Settings, clock: Clock, database: Database, columns: Columns
     return made
 
 
-def _number(writer: Writer, previous: int) -> int:
-    return commit_number(previous, time.time_ns(), writer.number)
+def _number(clock: Clock, writer: Writer | None, previous: int) -> int:
+    return commit_number(previous, spans.nanoseconds(clock()), writer.number if writer else None)

@@ -21,6 +21,7 @@ from holdfast.platform.leases import reads
 from holdfast.platform.leases.model import Lease
 from holdfast.storage.sql import Database
 from holdfast.telemetry.rules.versions import WRITERS
+from holdfast.telemetry.store.spans import nanoseconds
 
 log = logging.getLogger("holdfast.ingest")
 WRITER, PAUSE, PAUSED = "ingest-writer:", "ingest-pause", "ingest-paused:"
@@ -55,7 +56,7 @@ class Writer:
             name = f"{WRITER}{number:04}"
             if name in taken:
                 continue
-            self._since = time.time_ns()
+            self._since = nanoseconds(self._clock())
             with self._database.transaction() as tx:
                 if leases.take(
                     tx, name, self._holder, self._clock(), SECONDS, value=self._since, new_only=True

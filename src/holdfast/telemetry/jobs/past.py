@@ -24,6 +24,9 @@ from holdfast.telemetry.store.spans import milliseconds, nanoseconds
 EVERY_SECONDS = 2.0
 CALLS = 5_000
 TRACES = 1_000
+SETTLE = timedelta(seconds=5)
+"""How long after it was asked for pricing anew begins: by then every process prices by the book as it was at that moment,
+and what was priced by an earlier one is written, so that the job finds it."""
 
 
 class Past:
@@ -44,10 +47,10 @@ class Past:
                 pass
 
     def step(self) -> bool:
-        """Does one batch of the oldest job; False where there is none."""
+        """Does one batch of the oldest job; False where there is none that may begin."""
         with self._services.database.reading() as tx:
             job = past.unfinished(tx)
-        if job is None:
+        if job is None or (job.kind is PastKind.PRICE and self._clock() < job.requested_at + SETTLE):
             return False
         after = self._price(job) if job.kind is PastKind.PRICE else self._count(job)
         with self._services.database.transaction() as tx:

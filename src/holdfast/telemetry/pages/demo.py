@@ -22,6 +22,7 @@ Operator = Annotated[Caller, Depends(form_caller(Scope.OPERATE))]
 WATCH = {
     "lengthen-prompt": ("Watch the input tokens", "calls?system=hr-assistant&range=1h"),
     "model-parameters": ("Watch the output tokens", "calls?system=hr-assistant&range=1h"),
+    "swap-model": ("Watch the configurations", "systems/hr-assistant"),
     "slow-upstream": ("Watch the latency", "calls?system=hr-assistant&range=1h&sort=-duration_ms"),
     "new-topic": ("Watch what is asked", "calls?system=hr-assistant&range=15m&live=1"),
 }

@@ -1,0 +1,157 @@
+"""The whole demo as it runs: a prompt is edited, a model swapped, nobody records it, and both are seen within a minute.
+
+What was really sent is taken from the captured requests themselves: which first carried the longer prompt, which answer
+first named another model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from demo.assistant.knobs import OTHER_MODEL
+from demo.assistant.upstream import LOCAL_MODEL
+
+from holdfast.commands import create_key
+from holdfast.platform.settings import Settings
+from running_core import until
+from stand import free_port
+
+pytestmark = [pytest.mark.demo, pytest.mark.slow, pytest.mark.timeout(600)]
+ROOT = Path(__file__).resolve().parents[2]
+BOUND_SECONDS = 60.0
+LONGER = "a company with nine sites"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class House:
+    """`holdfast up --demo`, its control door, and a reader of its workspace."""
+
+    data: Path
+    reader: httpx2.Client
+
+    def get(self, path: str, **params: Any) -> Any:
+        answer = self.reader.get(f"/api/v1/{path}", params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def switch(self, verb: str, name: str) -> None:
+        """Presses a button."""
+        port = int((self.data / "demo" / "control.port").read_text())
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}/{verb}/{name}", method="POST")
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.status == 200
+
+    def configurations(self) -> dict[tuple[str, str], Row]:
+        """By id and the model that answered; those that nobody answered are left out."""
+        found = self.get("configurations", system="hr-assistant")
+        return {(one["id"], one["answered_by"]): one for one in found if one["answered_by"]}
+
+    def calls(self) -> list[Row]:
+        """Every answered call of the assistant, the earliest first, each with what was sent and its tools."""
+        found: list[Row] = []
+        cursor = ""
+        while cursor is not None:
+            page = self.get("calls", system="hr-assistant", operation="chat", limit=500, cursor=cursor)
+            found += page["calls"]
+            cursor = page["next_cursor"]
+        for call in found:
+            trace = self.get(f"traces/{call['trace_id']}")
+            [span] = [one for one in trace["spans"] if one["span_id"] == call["id"]]
+            call["content"] = json.dumps(span["content"])
+            call["with_tools"] = "leave_balance" in json.dumps(
+                (span["content"] or {}).get("tool_definitions")
+            )
+        return sorted(found, key=lambda one: one["started_at"])
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The demo without its past, once every route was taken."""
+    data, port = tmp_path_factory.mktemp("planted") / "data", free_port()
+    (data / "demo").mkdir(parents=True)
+    (data / "demo" / "history.sent").write_text("sent\n")
+    command = [sys.executable, "-m", "holdfast", "up", "--demo", "--grpc-port", str(free_port())]
+    process = subprocess.Popen(
+        [*command, "--data", str(data), "--port", str(port)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, "HOLDFAST_DEMO_BASE_URL": ""},
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        assert any(re.search(r"http://127\.0\.0\.1:\d+/\S+", line) for line in process.stdout)
+        threading.Thread(target=process.stdout.read, daemon=True).start()  # so that the pipe never fills
+        key = create_key(Settings(data=data), "demo", "read,content", "test")
+        headers = {"authorization": f"Bearer {key}"}
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers=headers) as reader:
+            made = House(data, reader)
+            until(lambda: len({one["route"] for one in made.configurations().values()}) >= 2, 240, "traffic")
+            yield made
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+
+
+CHANGES: dict[str, tuple[Callable[[Row], bool], Callable[[Row], bool]]] = {
+    "lengthen-prompt": (
+        lambda call: LONGER in call["content"],
+        lambda one: any("prompt" in word for word in one["changed"]),
+    ),
+    "swap-model": (
+        lambda call: call["response_model"] == OTHER_MODEL,
+        lambda one: f"answered by {LOCAL_MODEL} → {OTHER_MODEL}" in one["changed"],
+    ),
+}
+"""By button: which calls were made under the change, and what the difference shown has to name."""
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_nobody_recorded_is_seen_within_a_minute(house: House, name: str) -> None:
+    under_it, names_it = CHANGES[name]
+    known = house.configurations()
+    pressed = datetime.now(UTC)
+    began = time.monotonic()
+    house.switch("break", name)
+    fresh: list[Row] = []
+
+    def appeared() -> bool:
+        found = house.configurations()
+        fresh[:] = [one for key, one in found.items() if key not in known and names_it(one)]
+        return bool(fresh)
+
+    try:
+        until(appeared, BOUND_SECONDS, "a configuration that nobody recorded")
+    finally:
+        house.switch("mend", name)
+    print(f"{name} was seen after {time.monotonic() - began:.1f} s")
+    calls = house.calls()
+    changed = [call for call in calls if under_it(call)]
+    assert changed
+    assert all(datetime.fromisoformat(call["started_at"]) >= pressed for call in changed)
+    for one in fresh:
+        alike = [
+            call
+            for call in changed
+            if call["route"] == one["route"] and call["with_tools"] == (one["tools"] is not None)
+        ]
+        first = alike[0]
+        assert one["first_call"]["id"] == first["id"], (one, first)
+        assert one["first_call"]["trace_id"] == first["trace_id"]
+        assert datetime.fromisoformat(one["first_call"]["at"]) == datetime.fromisoformat(first["started_at"])
+        assert one["id"] == first["configuration"]
+        assert one["before"] is not None
