@@ -132,7 +132,7 @@ def member_link(
 def export(
     out: Annotated[Path, typer.Option(help="File to write.")],
     what: Annotated[
-        Literal["calls", "spans", "metrics", "logs", "evaluations", "audit"],
+        Literal["calls", "operations", "spans", "metrics", "logs", "evaluations", "audit"],
         typer.Option(help="What to export."),
     ] = "calls",
     format: Annotated[Literal["csv", "jsonl", "parquet"], typer.Option(help="File format.")] = "parquet",

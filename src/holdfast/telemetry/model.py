@@ -37,6 +37,10 @@ class Kind(StrEnum):
 
 
 _CALLS = (Kind.INFERENCE, Kind.EMBEDDINGS, Kind.RERANK)
+OPERATIONS = (Kind.TOOL, Kind.RETRIEVAL, Kind.AGENT)
+"""What else is counted: tool calls, retrievals, agent runs."""
+RETRIEVAL = "retrieval."
+"""How the names of parameters begin that say from where and how a call was given documents."""
 
 
 class ErrorClass(StrEnum):
@@ -109,7 +113,7 @@ class Facts(msgspec.Struct, array_like=True):
     usage: Usage | None = None
     service_tier: str | None = None
     reported_cost: Decimal | None = None
-    parameters: dict[str, Any] = msgspec.field(default_factory=dict)  # temperature, top_p, max_tokens, seed …
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)  # temperature, max_tokens, retrieval.… …
     system: str | None = None
     environment: str | None = None
     route: str | None = None
@@ -120,7 +124,13 @@ class Facts(msgspec.Struct, array_like=True):
     release: str | None = None
     feature: str | None = None
     tool_name: str | None = None
-    cache_hit: bool | None = None  # whether a response cache answered in place of the model
+    cache_hit: bool | None = (
+        None  # whether a cache answered in place of the model, or of the store of a retrieval
+    )
+    data_source: str | None = None  # what a retrieval looked in: a knowledge base, an index, a collection
+    documents: int | None = None  # how many documents a retrieval found
+    top_score: float | None = None  # the best score among them, in the unit of the store
+    newest_ns: int | None = None  # when the newest of them was last changed, in Unix nanoseconds
     resends: int | None = None  # how often the client sent the request again (http.request.resend_count)
     instructions: tuple[int, ...] | None = (
         None  # fingerprints of the system prompt's sentences; empty: it has none
@@ -189,6 +199,25 @@ class Call(NamedTuple):
     configuration: str = ""  # which configuration it ran under (rules.configurations); empty: unknown
 
 
+class Operation(NamedTuple):
+    """A tool call, a retrieval or an agent run, counted once however many spans saw it.
+
+    `llm_calls` and `tool_calls` are those of an agent run that no other run beneath it made; None: unknown.
+    """
+
+    id: str  # the outermost span's id
+    trace_id: str
+    start_ns: int
+    duration_ns: int
+    error: bool
+    facts: Facts
+    observations: tuple[str, ...]  # span ids of all that were merged, the outermost first
+    scope: str
+    sequence: int
+    llm_calls: int | None = None
+    tool_calls: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A record that was refused on its own: which, why, and how to mend it."""
@@ -219,7 +248,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class MetricQuery:
-    """Measures (names of `rules.measures`) of the calls of a window, by step and by at most two dimensions.
+    """Measures (names of `rules.measures`) of the calls and operations of a window, by step and by at most two dimensions.
 
     `equals` maps a dimension to the values allowed (empty text: unknown). `pairs`: only these (system, environment),
     empty text meaning any; none: no limit. Of more groups than `limit`, those with most calls are answered.
@@ -251,8 +280,9 @@ class MetricAnswer:
     """Rows in order of step, then of calls. A step without calls has no row: no data is not zero.
 
     `complete` is False while calls are still being counted, or where groups were left out (`groups` says how many there
-    are). `from_calls` is how many seconds of the window were read from calls, not from stored buckets. `totals` are
-    rows by span, where these were asked for.
+    are). `from_calls` is how many seconds of the window were read from calls, not from stored buckets;
+    `from_operations` how many were read from tool calls, retrievals and agent runs: all of them, where those are asked for.
+    `totals` are rows by span, where these were asked for.
     """
 
     rows: list[MetricRow]
@@ -260,6 +290,7 @@ class MetricAnswer:
     complete: bool
     from_calls: float
     totals: list[MetricRow] = field(default_factory=list)
+    from_operations: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class ConfigurationOut(BaseModel):
     answered_by: str | None
     model: str | None
     parameters: dict[str, str]
+    retrieval: dict[str, str]
     prompt_sentences: int | None
     prompt_varies: bool | None
     tools: list[str] | None

@@ -27,7 +27,7 @@ MEDIA_TYPES = {
 def export(
     request: Request,
     by: WholeReader,
-    what: Literal["calls", "spans", "metrics", "logs", "evaluations"],
+    what: Literal["calls", "operations", "spans", "metrics", "logs", "evaluations"],
     format: Literal["csv", "jsonl", "parquet"] = "jsonl",
     workspace: str = "",
 ) -> StreamingResponse:

@@ -14,10 +14,11 @@ from holdfast.kernel.errors import Invalid
 from holdfast.kernel.time import iso
 from holdfast.platform.access.guard import caller, problems, services
 from holdfast.platform.access.model import Caller, Scope
-from holdfast.telemetry.api.calls import CallQuery, chosen
+from holdfast.telemetry.api.calls import CallQuery, Values, chosen
 from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.model import MetricAnswer, MetricQuery, Step, TimeRange
 from holdfast.telemetry.reads import metrics as reads
+from holdfast.telemetry.reads.calls import UNKNOWN
 from holdfast.telemetry.rules.histogram import RELATIVE_ERROR
 from holdfast.telemetry.rules.measures import MEASURES
 
@@ -27,7 +28,13 @@ CALENDAR = ("day", "week", "month")
 
 
 class MetricsQuery(CallQuery):
-    """Measures of the calls of a filter; the last 24 hours unless told otherwise."""
+    """Measures of the calls and operations of a filter; the last 24 hours unless told otherwise.
+
+    `tool` and `data_source` are dimensions of operations alone.
+    """
+
+    tool: Values
+    data_source: Values
 
     measure: Annotated[list[str], Field(description="Names of measures.", min_length=1, max_length=20)]
     group_by: Annotated[
@@ -71,6 +78,7 @@ class MetricsOut(BaseModel):
     complete: bool
     relative_error: float
     seconds_from_calls: float
+    seconds_from_operations: float
 
 
 @router.get("/measures")
@@ -105,7 +113,12 @@ def asked_for(query: MetricsQuery, found: Caller) -> MetricQuery:
         filters.pairs,
         query.limit,
     )
-    return replace(asked, equals={name: values for name, values in asked.equals.items() if values})
+    own = {
+        name: tuple("" if value == UNKNOWN else value for value in values if value)
+        for name, values in (("tool", query.tool), ("data_source", query.data_source))
+    }
+    equals = {name: values for name, values in {**asked.equals, **own}.items() if values}
+    return replace(asked, equals=equals)
 
 
 def step_of(text: str, zone: str) -> Step | None:
@@ -140,6 +153,7 @@ def shown(asked: MetricQuery, answer: MetricAnswer) -> MetricsOut:
         complete=answer.complete,
         relative_error=RELATIVE_ERROR,
         seconds_from_calls=answer.from_calls,
+        seconds_from_operations=answer.from_operations,
     )
 
 

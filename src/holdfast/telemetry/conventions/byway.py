@@ -7,16 +7,21 @@ refusal, a finish reason, an id in a raw answer, a fault) is kept beside the spa
 - `quality`: faults of the content; `faults`: those of attributes that are content and yet say something of the call;
 - `said`: by slot, a value that such an attribute stated and the name of the attribute;
 - `documents`: an attribute listed documents, which makes some spans a retrieval;
+- `retrieved`: what the documents of a retrieval show (see `retrieved`): how many, the best score, the latest change;
+- `settings`: where and how the tools that a request offers look for documents (see `requested`);
 - `instructions` and `tools`: fingerprints (see `configured`), which have columns of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from holdfast.telemetry.conventions import configured
-from holdfast.telemetry.conventions.content import Found, is_content
+from holdfast.telemetry.conventions import configured, requested
+from holdfast.telemetry.conventions.content import MALFORMED, Found, is_content
 from holdfast.telemetry.conventions.convention import Draft
+from holdfast.telemetry.conventions.moments import FIRST, LAST
+from holdfast.telemetry.conventions.retrieved import NOTHING, Retrieved, retrieved
 from holdfast.telemetry.conventions.values import LONGEST_NAME, MOST_TOKENS
 from holdfast.telemetry.model import Kind
 
@@ -25,6 +30,7 @@ Told = dict[str, Any]
 LONGEST_REASON: Final = 64
 """Characters of a finish reason that counts as one (`vocabulary.finish_reasons`)."""
 MOST_TOLD: Final = 4_096
+LARGEST_SCORE: Final = 1e300
 SAID_TEXTS: Final = frozenset(("response_id", "service_tier"))
 SAID_COUNTS: Final = frozenset(
     f"usage.{name}"
@@ -47,9 +53,11 @@ class Glimpse(NamedTuple):
     quality: list[str]
     instructions: tuple[int, ...] | None
     tools: tuple[str, ...] | None
+    settings: Mapping[str, Any]
+    retrieved: Retrieved
 
 
-def glimpse(found: Found | None, told: Told | None) -> Glimpse | None:
+def glimpse(found: Found | None, told: Told | None, kind: Kind) -> Glimpse | None:
     """From what is kept of the content where that is given, for then the content is not there, or not as it came;
     else from the content. None: from neither.
     """
@@ -62,10 +70,20 @@ def glimpse(found: Found | None, told: Told | None) -> Glimpse | None:
             get("quality", []),
             None if instructions is None else tuple(instructions),
             None if tools is None else tuple(tools),
+            get("settings", {}),
+            Retrieved(**get("retrieved", {})),
         )
     if found is None:
         return None
-    return Glimpse(found.refused, found.finish_reasons, found.quality, *configured.seen(found))
+    offered = kind.is_call and MALFORMED not in found.quality
+    return Glimpse(
+        found.refused,
+        found.finish_reasons,
+        found.quality,
+        *configured.seen(found),
+        requested.of_tools(found.content.tool_definitions or ()) if offered else {},
+        retrieved(found) if kind is Kind.RETRIEVAL else NOTHING,
+    )
 
 
 def kept(seen: Glimpse | None, kind: Kind, *, documents: bool, draft: Draft | None = None) -> Told | None:
@@ -73,19 +91,17 @@ def kept(seen: Glimpse | None, kind: Kind, *, documents: bool, draft: Draft | No
 
     `documents`: whether an attribute lists them. `draft` where attributes may hold more than texts and messages.
     """
-    if kind is Kind.RETRIEVAL and documents:
-        return {"documents": True}
     told: Told = {}
-    if kind.is_call:
+    if kind is Kind.RETRIEVAL:
+        if documents:
+            told["documents"] = True
+        if seen is not None and seen.retrieved != NOTHING:
+            told["retrieved"] = {
+                name: value for name, value in seen.retrieved._asdict().items() if value is not None
+            }
+    elif kind.is_call:
         if seen is not None:
-            if seen.refused is not None:
-                told["refused"] = seen.refused
-            if seen.finish_reasons:
-                told["finish_reasons"] = [
-                    one for one in seen.finish_reasons if 0 < len(one) <= LONGEST_REASON
-                ]
-            if seen.quality:
-                told["quality"] = list(dict.fromkeys(seen.quality))
+            told = _of_call(seen)
         if draft is not None:
             said = {
                 slot: [_value(draft, slot), source]
@@ -97,6 +113,19 @@ def kept(seen: Glimpse | None, kind: Kind, *, documents: bool, draft: Draft | No
             if draft.faults:
                 told["faults"] = list(dict.fromkeys(draft.faults))
     return told or None
+
+
+def _of_call(seen: Glimpse) -> Told:
+    told: Told = {}
+    if seen.refused is not None:
+        told["refused"] = seen.refused
+    if seen.finish_reasons:
+        told["finish_reasons"] = [one for one in seen.finish_reasons if 0 < len(one) <= LONGEST_REASON]
+    if seen.quality:
+        told["quality"] = list(dict.fromkeys(seen.quality))
+    if seen.settings:
+        told["settings"] = dict(seen.settings)
+    return told
 
 
 def _value(draft: Draft, slot: str) -> Any:
@@ -129,6 +158,8 @@ def checked(told: Any) -> Told:
         "refused",
         "said",
         "documents",
+        "retrieved",
+        "settings",
         "instructions",
         *_LISTS,
     }:
@@ -149,7 +180,25 @@ def checked(told: Any) -> Told:
     said = told.get("said", {})
     if not isinstance(said, dict) or not all(_sound(slot, one) for slot, one in said.items()):
         raise ValueError("said holds what no attribute states")
+    if not _found(told.get("retrieved", {})):
+        raise ValueError("retrieved holds what no documents show")
+    if not requested.sound(told.get("settings", {})):
+        raise ValueError("settings holds what no tool states")
     return told
+
+
+def _found(stated: Any) -> bool:
+    if not isinstance(stated, dict) or not stated.keys() <= set(Retrieved._fields):
+        return False
+    count, score, newest = (stated.get(name, 0) for name in Retrieved._fields)
+    return (
+        type(count) is int
+        and 0 <= count <= MOST_TOKENS
+        and type(score) in (int, float)
+        and abs(score) < LARGEST_SCORE
+        and type(newest) is int
+        and (not newest or FIRST <= newest / 10**9 < LAST)
+    )
 
 
 def _sound(slot: Any, stated: Any) -> bool:

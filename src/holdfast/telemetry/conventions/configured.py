@@ -108,4 +108,5 @@ def tools(content: Content) -> tuple[str, ...] | None:
 def _name(definition: dict[str, Any]) -> str:
     inner = definition.get("function")
     named = inner.get("name") if isinstance(inner, dict) else definition.get("name")
+    named = named or definition.get("type")  # as of a search that the provider runs
     return named[:200] if isinstance(named, str) else "?"

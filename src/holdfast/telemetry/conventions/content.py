@@ -93,6 +93,8 @@ CONTENT_EVENTS: Final = frozenset(OLD_EVENTS) | {
 }
 
 
+_LISTS: Final = ("documents", "results", "matches", "hits", "nodes", "data")
+"""Names under which an answer to a search has the list of what was found."""
 LONGEST_REMEMBERED: Final = 200  # characters; what is longer is judged anew, so that memory stays bounded
 
 
@@ -133,6 +135,7 @@ class Found:
     finish_reasons: list[str] = field(default_factory=list)
     quality: list[str] = field(default_factory=list)
     any: bool = False
+    listed: bool = False  # documents were told one by one
 
     @property
     def refused(self) -> bool | None:
@@ -218,7 +221,7 @@ def _from_slots(found: Found, values: dict[str, Any]) -> None:
     if (value := get("query")) is not None:
         found.put("query", as_text(value))
     if (value := get("documents")) is not None:
-        found.put("documents", _documents(found.loose(value)))
+        _put_documents(found, found.loose(value))
 
 
 def _note_finish(found: Found, answers: list[Message]) -> None:
@@ -229,6 +232,15 @@ def _definitions(found: Found, value: Any) -> list[dict[str, Any]]:
     parsed = found.loose(value)
     parsed = [found.loose(item) for item in parsed] if isinstance(parsed, (list, tuple)) else [parsed]
     return [item if isinstance(item, dict) else {"type": "unknown", "content": item} for item in parsed]
+
+
+def _put_documents(found: Found, value: Any) -> None:
+    """What a retrieval found: a list, or one under a name that such answers use; else one text of unknown parts."""
+    if isinstance(value, dict):
+        value = next((value[name] for name in _LISTS if isinstance(value.get(name), list)), value)
+    if found.content.documents is None:
+        found.listed = isinstance(value, (list, tuple))
+    found.put("documents", _documents(value))
 
 
 def _documents(value: Any) -> list[dict[str, Any]]:
@@ -256,7 +268,7 @@ def _from_families(found: Found, attributes: Attributes, families: dict[str, lis
         definitions = [flattened.tool_definition(item) for item in tools]
         found.put("tool_definitions", [d for d in definitions if d is not None] or None)
     if documents := items(flattened.OI_RERANKED) or items(flattened.OI_DOCUMENTS):
-        found.put("documents", [flattened.document(item) for item in documents])
+        _put_documents(found, documents)
     if embedded := items(flattened.OI_EMBEDDED):
         texts = [flattened.embedded_text(item) for item in embedded]
         found.put("input_messages", [text for text in texts if text is not None] or None)
@@ -284,10 +296,11 @@ def _from_events(found: Found, events: Iterable[SpanEvent]) -> None:
             _from_slots(found, _details(event))
         elif event.name in ("db.query.result", "db.search.result"):
             fields = {name[len(event.name) + 1 :]: value for name, value in event.attributes.items()}
-            documents.append(flattened.document(fields))
+            documents.append(fields)
     found.put("input_messages", inputs or None)
     found.put("output_messages", outputs or None)
-    found.put("documents", documents or None)
+    if documents:
+        _put_documents(found, documents)
 
 
 def _details(event: SpanEvent) -> dict[str, Any]:
@@ -341,7 +354,7 @@ def _from_raw(found: Found, values: dict[str, Any], kind: Kind) -> None:
     if kind in (Kind.RETRIEVAL, Kind.RERANK):
         found.put("query", None if said is None else as_text(said))
         if answered is not None and content.documents is None and kind is Kind.RETRIEVAL:
-            found.put("documents", _documents(found.loose(answered)))
+            _put_documents(found, found.loose(answered))
         return
     if said is not None and content.input_messages is None:
         found.put("input_messages", to_messages(found.loose(said), "user"))

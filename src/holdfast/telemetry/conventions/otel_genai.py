@@ -37,7 +37,15 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     ),
     "reported_cost": ("gen_ai.usage.cost", "gen_ai.usage.total_cost"),
     "tool_name": ("gen_ai.tool.name",),
-    "cache_hit": ("holdfast.response_cache.hit",),
+    "cache_hit": ("holdfast.response_cache.hit", "holdfast.retrieval_cache.hit"),
+    "data_source": ("gen_ai.data_source.id", "aws.bedrock.knowledge_base.id"),
+    "documents": (
+        "holdfast.retrieval.document_count",
+        "gen_ai.retrieval.document_count",
+        "db.milvus.search.result_count",
+    ),
+    "top_score": ("holdfast.retrieval.top_score",),
+    "newest_ns": ("holdfast.retrieval.newest_document_at",),
     "resends": ("http.request.resend_count",),
     "usage.input": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     "usage.output": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
@@ -78,7 +86,14 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "usage.output_image": ("gen_ai.usage.image.output_tokens",),
     "parameters.temperature": ("gen_ai.request.temperature",),
     "parameters.top_p": ("gen_ai.request.top_p",),
-    "parameters.top_k": ("gen_ai.request.top_k", "gen_ai.retrieval.top_k"),
+    "parameters.top_k": (
+        "gen_ai.request.top_k",
+        "gen_ai.retrieval.top_k",
+        "db.vector.query.top_k",
+        "pinecone.query.top_k",
+        "db.chroma.query.n_results",
+        "db.milvus.search.limit",
+    ),
     "parameters.max_tokens": ("gen_ai.request.max_tokens",),
     "parameters.choice_count": ("gen_ai.request.choice.count",),
     "parameters.stop_sequences": ("gen_ai.request.stop_sequences",),
@@ -101,7 +116,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "content.raw_output": ("gen_ai.completion",),
     "marker.mcp_method": ("mcp.method.name",),
     "marker.tool_call": ("gen_ai.tool.call.id",),
-    "marker.vector_search": ("db.vector.query.top_k", "gen_ai.data_source.id"),
+    "marker.collection": ("db.collection.name",),
+    "marker.returned_rows": ("db.response.returned_rows",),
     "marker.database": ("db.system.name", "db.system"),
     "marker.database_operation": ("db.operation.name", "db.operation"),
 }
@@ -152,4 +168,6 @@ def is_vector_search(draft: Draft) -> bool:
     if values.get("marker.database") not in VECTOR_STORES:
         return "documents" in draft.content
     asked = str(values.get("marker.database_operation") or draft.span.name).lower()
-    return "marker.vector_search" in values or any(word in asked for word in SEARCHES)
+    if "data_source" in values or draft.sources.get("parameters.top_k") == "db.vector.query.top_k":
+        return True
+    return any(word in asked for word in SEARCHES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from holdfast.telemetry.conventions import byway, outcome, tokens, values
+from holdfast.telemetry.conventions import byway, outcome, requested, tokens, values
 from holdfast.telemetry.conventions.byway import Glimpse
 from holdfast.telemetry.conventions.content import read_content
 from holdfast.telemetry.conventions.convention import Convention, Draft, ScopeOverride
@@ -14,7 +14,7 @@ from holdfast.telemetry.conventions.otel_genai import VECTOR_STORES
 from holdfast.telemetry.conventions.overrides import override_for
 from holdfast.telemetry.conventions.shelf import DIMENSIONS, SHELF, TABLE, TELLING, Alias
 from holdfast.telemetry.conventions.vocabulary import OPERATION_OF, finish_reasons
-from holdfast.telemetry.model import Attributes, Facts, Kind, Span
+from holdfast.telemetry.model import RETRIEVAL, Attributes, Facts, Kind, Span
 
 UNREADABLE: Mapping[str, str] = {
     "usage": "usage.not_a_count",
@@ -87,13 +87,15 @@ class Reader:
             return _plain(span, self._stated)
         draft, convention, kind = self._draft(span)
         found = read_content(draft, kind) if kind is not Kind.OTHER or draft.content else None
-        seen = byway.glimpse(found, span.told)
+        seen = byway.glimpse(found, span.told, kind)
         facts = _facts(draft, convention, kind, seen)
         if found is not None:
             facts.content = found.content
         facts.told = byway.kept(seen, kind, documents="documents" in draft.content, draft=draft)
         if kind.is_call:
             _measure(facts, draft, convention, self._overrides)
+        elif kind is Kind.RETRIEVAL:
+            find(facts, seen)
         return facts
 
     def outline(self, span: Span) -> tuple[Facts, Draft, Convention]:
@@ -102,7 +104,6 @@ class Reader:
         draft, convention, kind = self._draft(span)
         facts = _facts(draft, convention, kind, None)
         if kind.is_call:
-            facts.parameters = draft.parameters
             _timing(facts, draft)
         return facts, draft, convention
 
@@ -134,6 +135,11 @@ class Reader:
             _invocation(draft)
         if kind.is_call and convention.name == "openinference":
             _raw_answer(draft)
+        if kind.is_call and "data_source" in draft.values:
+            _setting(draft, "data_source", draft.values["data_source"], draft.sources["data_source"])
+        elif kind is Kind.RETRIEVAL:
+            _fill(draft, "data_source", draft.values.get("marker.collection"), "db.collection.name")
+            _fill(draft, "documents", draft.values.get("marker.returned_rows"), "db.response.returned_rows")
         if told and kind.is_call:
             byway.after(draft, told)
         return draft, convention, kind
@@ -225,6 +231,20 @@ def _fill(draft: Draft, slot: str, value: Any, source: str) -> None:
         draft.sources[slot] = source
 
 
+def _setting(draft: Draft, slot: str, value: Any, source: str) -> None:
+    """Where and how a request has documents looked up."""
+    draft.parameters[f"{RETRIEVAL}{slot}"] = value
+    draft.sources[f"parameters.{RETRIEVAL}{slot}"] = source
+
+
+def find(facts: Facts, seen: Glimpse | None) -> None:
+    """What the content of a retrieval says of its outcome, where its attributes do not."""
+    for name, value in seen.retrieved._asdict().items() if seen is not None else ():
+        if value is not None and getattr(facts, name) is None:
+            setattr(facts, name, value)
+            facts.provenance = {**facts.provenance, name: "content"}
+
+
 def _invocation(draft: Draft) -> None:
     """Request parameters, model and streaming that OpenInference packs into one JSON attribute."""
     packed = draft.values["invocation"]
@@ -247,6 +267,8 @@ def _invocation(draft: Draft) -> None:
             draft.parameters[slot] = value
             draft.sources[f"parameters.{slot}"] = source
     model, stream = stated.get("model"), stated.get("stream")
+    for slot, value in requested.of_parameters(stated).items():
+        _setting(draft, slot, value, source)
     _fill(draft, "request_model", model if isinstance(model, str) and model else None, source)
     _fill(draft, "streaming", stream if isinstance(stream, bool) else None, source)
 
@@ -298,9 +320,13 @@ FIELDS = frozenset(
         "sample",
         "cache_hit",
         "resends",
+        "data_source",
     )
 )
-CALLS_ALONE = ("usage.", "parameters.", "reported_cost", "ttft_")
+RETRIEVALS_ALONE = frozenset(("documents", "top_score", "newest_ns"))
+RETRIEVAL_FIELDS = FIELDS | RETRIEVALS_ALONE
+CALLS_ALONE = ("parameters.", "usage.", "reported_cost", "ttft_")
+"""What only calls have; the first of it retrievals have too."""
 
 
 def _facts(draft: Draft, convention: Convention, kind: Kind, seen: Glimpse | None) -> Facts:
@@ -318,11 +344,16 @@ def _facts(draft: Draft, convention: Convention, kind: Kind, seen: Glimpse | Non
             draft.hidden.get(KIND_MARKERS.get(convention.name, ""), ""),
         )
     facts = Facts(kind, convention.name)
-    for slot in FIELDS & filled.keys():
+    retrieval = kind is Kind.RETRIEVAL
+    for slot in (RETRIEVAL_FIELDS if retrieval else FIELDS) & filled.keys():
         setattr(facts, slot, filled[slot])
     facts.provenance = draft.sources
-    if not kind.is_call:
-        facts.provenance = {s: name for s, name in draft.sources.items() if not s.startswith(CALLS_ALONE)}
+    if kind.is_call or retrieval:
+        facts.parameters = draft.parameters
+    if not kind.is_call or not RETRIEVALS_ALONE.isdisjoint(draft.sources):
+        others = CALLS_ALONE if not kind.is_call else ()
+        others = others[1:] if retrieval else (*others, *RETRIEVALS_ALONE)
+        facts.provenance = {s: name for s, name in draft.sources.items() if not s.startswith(others)}
     refused = None
     if seen is not None:
         refused = seen.refused
@@ -334,10 +365,20 @@ def _facts(draft: Draft, convention: Convention, kind: Kind, seen: Glimpse | Non
         facts.refusal = outcome.refusal(facts.finish_reasons, refused)
         if seen is not None:
             facts.instructions, facts.tools = seen.instructions, seen.tools
+            configure(facts, seen)
     _failure(facts, draft)
     if draft.quality:
         facts.quality = tuple(dict.fromkeys(draft.quality))
     return facts
+
+
+def configure(facts: Facts, seen: Glimpse) -> None:
+    """Where and how the tools that a request offers look for documents."""
+    for slot, value in seen.settings.items():
+        name = f"{RETRIEVAL}{slot}"
+        if name not in facts.parameters:
+            facts.parameters = {**facts.parameters, name: value}
+            facts.provenance = {**facts.provenance, f"parameters.{name}": "content"}
 
 
 def _failure(facts: Facts, draft: Draft) -> None:
@@ -362,8 +403,7 @@ def _models(draft: Draft) -> None:
 def _measure(
     facts: Facts, draft: Draft, convention: Convention, overrides: Mapping[str, ScopeOverride] | None
 ) -> None:
-    """What only calls have: tokens, cost, parameters, time to the first token."""
-    facts.parameters = draft.parameters
+    """What only calls have: tokens, cost, time to the first token."""
     facts.reported_cost = draft.values.get("reported_cost")
     if draft.usage:
         # The scope's rule, in turn: the caller's, the built-in table's, the convention's, the default.

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from holdfast.telemetry.conventions import dimensions, values, vocabulary
 from holdfast.telemetry.conventions.anthropic_sdk import AnthropicSdk
 from holdfast.telemetry.conventions.convention import Convention
+from holdfast.telemetry.conventions.moments import instant
 from holdfast.telemetry.conventions.openinference import OpenInference
 from holdfast.telemetry.conventions.openlit import OpenLit
 from holdfast.telemetry.conventions.openllmetry import OpenLLMetry
@@ -42,6 +43,10 @@ CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "streaming": values.flag,
     "sample": values.flag,
     "cache_hit": values.flag,
+    "documents": values.count,
+    "top_score": values.number,
+    "newest_ns": instant,
+    "marker.returned_rows": values.count,
     "resends": values.count,
     "ttft_seconds": values.seconds,
     "ttft_ms": values.seconds,
@@ -95,7 +100,7 @@ NOT_TELLING: Final = frozenset(
     name
     for name, alias in TABLE.items()
     if alias.slot in dimensions.SPAN
-    or alias.slot in ("error_type", "http_status", "resends")
+    or alias.slot in ("error_type", "http_status", "resends", "marker.collection", "marker.returned_rows")
     or alias.slot.startswith("marker.database")
 )
 TELLING: Final = frozenset(TABLE) - NOT_TELLING

@@ -20,7 +20,7 @@ from holdfast.telemetry.conventions.content import glance, is_content
 from holdfast.telemetry.conventions.convention import ScopeOverride
 from holdfast.telemetry.conventions.flattened import PREFIXES
 from holdfast.telemetry.conventions.overrides import override_for
-from holdfast.telemetry.conventions.reading import Reader
+from holdfast.telemetry.conventions.reading import Reader, configure, find
 from holdfast.telemetry.conventions.shelf import TABLE, TELLING
 from holdfast.telemetry.conventions.values import LONGEST_NAME, MOST_TOKENS
 from holdfast.telemetry.conventions.vocabulary import finish_reasons
@@ -36,11 +36,21 @@ LONGEST_DECIDING: Final = 1_000
 
 CARRIED: Final = ("response_id", "user", "session", "tenant")
 """Fields of Facts that a short text goes into as it came; it decides nothing."""
-PRESENT: Final = ("marker.tool_call", "marker.vector_search")
+PRESENT: Final = ("marker.tool_call",)
 """Markers that tell by being there, whatever they say."""
 SCALARS: Final = frozenset((str, int, float, bool))
-_DECIDED_BY_MORE: Final = ("error_type", "http_status", "marker.database", "marker.database_operation")
-"""Slots whose meaning depends on more than attributes: on the span's status, name or events."""
+_DECIDED_BY_MORE: Final = (
+    "error_type",
+    "http_status",
+    "marker.database",
+    "marker.database_operation",
+    "marker.collection",
+    "marker.returned_rows",
+    "documents",
+    "top_score",
+    "newest_ns",
+)
+"""Slots whose meaning depends on more than attributes (on the span's status, name or events), or that are rare."""
 _PLACES: Final = {name: place for place, name in enumerate(Facts.__struct_fields__)}
 _USAGE, _TTFT, _COST, _PARAMETERS, _QUALITY, _REFUSAL, _REASONS, _PROVENANCE, _INSTRUCTIONS, _TOOLS, _TOLD = (
     _PLACES[name]
@@ -192,10 +202,11 @@ def _filled(template: Template, shape: Shape, attributes: Attributes) -> Facts |
     if content is None:
         return None
     found = glance(content, template.kind) if content else None
-    seen = byway.glimpse(found, None)
+    seen = byway.glimpse(found, None, template.kind)
     codes: list[str] = list(seen.quality) if seen is not None else []
     counts = _counts(shape, attributes)
-    if counts is None or not _parameters(shape, attributes, fields, template.is_call):
+    told = template.is_call or template.kind is Kind.RETRIEVAL
+    if counts is None or not _parameters(shape, attributes, fields, told):
         return None
     if not _measured(fields, shape, attributes, template.is_call):
         return None
@@ -212,7 +223,12 @@ def _filled(template: Template, shape: Shape, attributes: Attributes) -> Facts |
     fields[_TOLD] = byway.kept(seen, template.kind, documents="documents" in content)
     if codes:
         fields[_QUALITY] = tuple(dict.fromkeys((*fields[_QUALITY], *codes)))
-    return Facts(*fields)
+    facts = Facts(*fields)
+    if seen is not None and template.is_call:
+        configure(facts, seen)
+    elif template.kind is Kind.RETRIEVAL:
+        find(facts, seen)
+    return facts
 
 
 def _texts(shape: Shape, attributes: Attributes, fields: list[Any]) -> dict[str, str] | None:
@@ -245,7 +261,7 @@ def _counts(shape: Shape, attributes: Attributes) -> dict[str, int] | None:
     return counts
 
 
-def _parameters(shape: Shape, attributes: Attributes, fields: list[Any], is_call: bool) -> bool:
+def _parameters(shape: Shape, attributes: Attributes, fields: list[Any], told: bool) -> bool:
     if not shape.parameters:
         return True
     parameters = fields[_PARAMETERS].copy()
@@ -254,7 +270,7 @@ def _parameters(shape: Shape, attributes: Attributes, fields: list[Any], is_call
         if type(parameter) not in SCALARS:
             return False
         parameters[slot] = parameter
-    if is_call:
+    if told:
         fields[_PARAMETERS] = parameters
     return True
 

@@ -64,6 +64,15 @@ def seconds(value: Any) -> float | None:
     return number
 
 
+def number(value: Any) -> float | None:
+    """A finite number of any sign. Raises ValueError for anything else."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not math.isfinite(made := float(value)):
+        raise ValueError("not a number")
+    return made
+
+
 def amount(value: Any) -> Decimal | None:
     """A finite, non-negative amount of money. Raises ValueError for anything else."""
     if value is None:

@@ -65,7 +65,7 @@ class Holdfast:
     def read(self, record: Any) -> Iterator[Item]:
         """A call or a span."""
         if not is_ours(record):
-            raise Misfit("it is no row of `holdfast export`; for other records give --mapping FILE")
+            raise Misfit("it is no call or span of `holdfast export`; for other records give --mapping FILE")
         yield self._exact(record) if "span_kind" in record else self._call(record)
 
     def _exact(self, row: dict[str, Any]) -> Span:

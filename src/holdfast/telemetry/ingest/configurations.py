@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from holdfast.kernel.errors import HoldfastError
 from holdfast.kernel.time import Clock
 from holdfast.storage.sql import Database
-from holdfast.telemetry.model import Facts
+from holdfast.telemetry.model import RETRIEVAL, Facts
 from holdfast.telemetry.rules.configurations import (
     RECENT,
     Parts,
@@ -44,6 +44,10 @@ class Seen:
     recent: deque[Parts] = field(default_factory=lambda: deque(maxlen=RECENT))
 
 
+def _lent(parameter: str) -> bool:
+    return parameter.startswith(RETRIEVAL)
+
+
 class Configurations:
     """Names the configuration of calls, in the order in which they come. Threads may share it."""
 
@@ -58,7 +62,7 @@ class Configurations:
 
     def of(self, workspace: str, facts: Facts, *, failed: bool) -> str:
         """The configuration of a call; empty where it failed and its span says too little."""
-        if failed and facts.instructions is None and not facts.parameters:
+        if failed and facts.instructions is None and all(map(_lent, facts.parameters)):
             return ""
         with self._one:
             return self._of(workspace, facts)

@@ -19,21 +19,22 @@ from datetime import timedelta
 from holdfast.kernel.errors import HoldfastError, Unavailable
 from holdfast.kernel.time import Clock, utc_now
 from holdfast.pricing.model import Charge
-from holdfast.storage.columns import UNFIT, Columns
+from holdfast.storage.columns import Columns
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.ingest import shared
 from holdfast.telemetry.ingest.configurations import Configurations
+from holdfast.telemetry.ingest.keeping import Keeper, missing, operation
 from holdfast.telemetry.ingest.policies import Policies
 from holdfast.telemetry.ingest.prepare import observation
 from holdfast.telemetry.ingest.seen import SeenTraces
 from holdfast.telemetry.ingest.shared import MOST_TURNS, SIZE, Key, View
 from holdfast.telemetry.ingest.writers import Writer
-from holdfast.telemetry.model import Call, Facts, Kind, Noted, Observation
-from holdfast.telemetry.rules.holds import FAR
+from holdfast.telemetry.model import Call, Facts, Noted, Observation
 from holdfast.telemetry.rules.merge import Group, resolve
+from holdfast.telemetry.rules.operations import operate
 from holdfast.telemetry.store import counted, spans
 from holdfast.telemetry.store.counted import CallRow
-from holdfast.telemetry.store.rollups import SETTLE_MS
+from holdfast.telemetry.store.operations import OperationRow
 
 log = logging.getLogger("holdfast.count")
 
@@ -56,13 +57,14 @@ Commit = tuple[int, list[Stored]]
 
 @dataclass(slots=True)
 class Trace:
-    """What is known of one trace: its spans' facts, and the calls that were made of them (id → start).
+    """What is known of one trace: its spans' facts, and the calls and operations that were made of them (id → start).
 
     With several writers, `view` is what the store held of it when it was last looked up.
     """
 
     observations: dict[str, Observation] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
+    operated: dict[str, int] = field(default_factory=dict)
     view: View | None = None
     used: float = 0.0
     blind: frozenset[str] = frozenset()  # spans of which nobody knows what their content said by the way
@@ -94,6 +96,7 @@ class Counter:
         self.columns = columns
         self._clock = clock
         self._policies = policies
+        self._keeper = Keeper(columns, policies, clock)
         self._price = price
         self._configurations = configurations
         self._writer = writer
@@ -259,7 +262,12 @@ class Counter:
     def again(self, workspace: str, trace_id: str, group: Group, received_ms: int) -> CallRow:
         """The call that a group makes, counted anew: from it nothing is learned of what varies from call to call."""
         call = self._call(workspace, trace_id, group, group.sequence, learning=False)
-        return self._row(workspace, call, received_ms)
+        return self._keeper.calls(workspace, [call], received_ms)[0]
+
+    @property
+    def keeper(self) -> Keeper:
+        """What makes rows of what was counted."""
+        return self._keeper
 
     @property
     def configurations(self) -> Configurations:
@@ -313,18 +321,21 @@ class Counter:
             turn = {key: turn[key] for key, view in seen.items() if view != before.get(key)}
             self._store(turn, 0)
             before = {key: trace.view for key, trace in turn.items() if trace.view}
-            verdict = shared.look_back(self.columns, before, {key: turn[key].made for key in before})
-            received_ms = spans.milliseconds(self._clock())
-            self._write(
-                [
-                    self._row(
-                        key[0], _gone(key[1], call, start, before[key].version), received_ms, deleted=True
-                    )
-                    for key, gone in verdict.superseded.items()
-                    for call, start in gone
-                ]
+            calls = shared.look_back(self.columns, before, {key: turn[key].made for key in before})
+            others = shared.look_back(
+                self.columns, before, {key: turn[key].operated for key in before}, "operations"
             )
-            turn = {key: turn[key] for key in verdict.again}
+            received_ms = spans.milliseconds(self._clock())
+            rows: list[CallRow] = []
+            undone: list[OperationRow] = []
+            for (workspace, trace_id), gone in calls.superseded.items():
+                number = before[workspace, trace_id].version
+                rows += self._keeper.gone(workspace, trace_id, gone, number, received_ms)
+            for (workspace, trace_id), gone in others.superseded.items():
+                number = before[workspace, trace_id].version
+                undone += self._keeper.undone(workspace, trace_id, gone, number, received_ms)
+            self._keeper.write(rows, undone)
+            turn = {key: turn[key] for key in dict.fromkeys((*calls.again, *others.again))}
             if not turn:
                 return
         log.warning("%d traces are counted by another process meanwhile", len(turn))
@@ -360,6 +371,9 @@ class Counter:
                 self._read_spans([(workspace, trace_id) for trace_id in some], touched)
                 for trace_id, made in counted.known(self.columns, workspace, some).items():
                     touched[(workspace, trace_id)].made = made
+                operated = counted.known(self.columns, workspace, some, "operations")
+                for trace_id, made in operated.items():
+                    touched[(workspace, trace_id)].operated = made
 
     def _read_spans(self, keys: Sequence[Key], touched: dict[Key, Trace]) -> None:
         """Adds what the store holds of some traces to what is known of them."""
@@ -386,12 +400,15 @@ class Counter:
 
     def _store(self, touched: dict[tuple[str, str], Trace], sequence: int) -> None:
         rows: list[CallRow] = []
-        made: list[tuple[Trace, dict[str, int]]] = []
+        others: list[OperationRow] = []
+        made: list[tuple[Trace, dict[str, int], dict[str, int]]] = []
         received_ms = spans.milliseconds(self._clock())
         for (workspace, trace_id), trace in touched.items():
             number = sequence if trace.view is None else trace.view.version
             try:
-                groups = resolve(list(trace.observations.values()), {})
+                seen = list(trace.observations.values())
+                groups = resolve(seen, {})
+                done = [operation(trace_id, one, number) for one in operate(seen, groups)]
                 found = [self._call(workspace, trace_id, group, number) for group in groups]
             except HoldfastError:
                 raise
@@ -399,49 +416,24 @@ class Counter:
                 log.exception("trace %s of %s cannot be counted; its spans are stored", trace_id, workspace)
                 trace.view = None
                 continue
-            if not found and not trace.made:
+            if not found and not trace.made and not done and not trace.operated:
                 if trace.view is not None and (span := trace.observations.get(trace.view.replaced)):
-                    gone = _gone(
-                        trace_id, span.span_id, span.start_ns, number
-                    )  # tells others that more was seen
-                    rows.append(self._row(workspace, gone, received_ms, deleted=True))
+                    gone = [(span.span_id, span.start_ns)]  # tells others that more was seen
+                    rows += self._keeper.gone(workspace, trace_id, gone, number, received_ms)
                 continue
             starts = {call.id: call.start_ns for call in found}
-            rows.extend(self._row(workspace, call, received_ms) for call in found)
-            rows.extend(
-                self._row(workspace, _gone(trace_id, call_id, start_ns, number), received_ms, deleted=True)
-                for call_id, start_ns in trace.made.items()
-                if starts.get(call_id) != start_ns
-            )
-            made.append((trace, starts))
+            gone = missing(trace.made, starts)
+            rows += self._keeper.calls(workspace, found, received_ms)
+            rows += self._keeper.gone(workspace, trace_id, gone, number, received_ms)
+            operated = {one.id: one.start_ns for one in done}
+            undone = missing(trace.operated, operated)
+            others += self._keeper.operations(workspace, done, received_ms)
+            others += self._keeper.undone(workspace, trace_id, undone, number, received_ms)
+            made.append((trace, starts, operated))
         self._configurations.keep()
-        self._write(rows)
-        for trace, starts in made:
-            trace.made = starts
-
-    def _write(self, rows: list[CallRow]) -> None:
-        """Stores calls, once more where that took long: stored figures follow the time at which calls were written."""
-        while rows:
-            self._insert(rows)
-            now_ms = spans.milliseconds(self._clock())
-            if now_ms - rows[0].received_ms <= SETTLE_MS // 2:
-                return
-            rows = [row._replace(received_ms=now_ms) for row in rows]
-
-    def _insert(self, rows: list[CallRow]) -> None:
-        """Stores calls; one with a value that its column cannot hold is found by halving and stored without detail."""
-        try:
-            counted.insert(self.columns, rows)
-        except UNFIT as error:
-            if len(rows) > 1:
-                half = len(rows) // 2
-                self._insert(rows[:half])
-                self._insert(rows[half:])
-                return
-            call = rows[0].call
-            log.warning("call %s of trace %s is counted without detail: %s", call.id, call.trace_id, error)
-            facts = Facts(call.facts.kind, call.facts.convention, quality=(*call.facts.quality, "call.unfit"))
-            counted.insert(self.columns, [rows[0]._replace(call=call._replace(facts=facts, charge=None))])
+        self._keeper.write(rows, others)
+        for trace, starts, operated in made:
+            trace.made, trace.operated = starts, operated
 
     def _call(
         self, workspace: str, trace_id: str, group: Group, sequence: int, *, learning: bool = True
@@ -462,14 +454,6 @@ class Counter:
             attempt=group.attempt,
             configuration=named(workspace, group.facts, failed=group.error),
         )
-
-    def _row(self, workspace: str, call: Call, received_ms: int, *, deleted: bool = False) -> CallRow:
-        system = call.facts.system or ""
-        policy, _ = self._policies.of(workspace, system)
-        expires = min(call.start_ns // 1_000_000_000 + policy.call_days * 86_400, FAR)
-        if self._policies.held(workspace, system, call.facts.user or "", call.start_ns):
-            expires = FAR
-        return CallRow(workspace, call, deleted, received_ms, expires)
 
     def _forget(self) -> None:
         oldest = time.monotonic() - KEPT_SECONDS
@@ -492,7 +476,3 @@ class Counter:
             touched = {key: Trace() for key in some}
             self._read_back(some, touched)
             self._store(touched, sequence)
-
-
-def _gone(trace_id: str, call_id: str, start_ns: int, sequence: int) -> Call:
-    return Call(call_id, trace_id, call_id, start_ns, 0, False, Facts(Kind.OTHER, ""), None, (), sequence)

@@ -22,7 +22,9 @@ from holdfast.telemetry.store.control import Erasure
 from holdfast.telemetry.store.spans import milliseconds
 
 _JSON = ("attributes", "resource", "events", "links", "parameters", "told")
-_PLAIN = ("status_message", "name", "tenant", "route", "agent", "feature", "explanation", "label")
+_PLAIN = (
+    "status_message", "name", "tenant", "route", "agent", "feature", "explanation", "label", "tool", "data_source"
+)  # fmt: skip
 _KEPT_STATES = ("none", "off", "unsampled", "withheld")
 
 
@@ -45,7 +47,7 @@ def erase_person(ctx: Context, database: Database, columns: Columns, ingest: Ing
         chosen = {
             told: erasing.keys_of(columns, ctx.workspace, told, subject, traces) for told in erasing.ALL
         }
-        for told in (erasing.SPANS, erasing.CALLS):
+        for told in (erasing.SPANS, erasing.CALLS, erasing.OPERATIONS):
             chosen[told] = sorted({*chosen[told], *traces})
         _refuse_held(ctx, database, columns, chosen)
         with database.transaction() as tx:

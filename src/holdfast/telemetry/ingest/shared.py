@@ -95,14 +95,19 @@ def views(columns: Columns, keys: Iterable[Key], writer: int, since: int = 0) ->
 
 
 class Verdict(NamedTuple):
-    """What is to be done after calls were stored: calls to take away (with their start), and traces to count again."""
+    """What is to be done after calls (or operations) were stored: those to take away (with their start), and the traces
+    to count again."""
 
     superseded: dict[Key, list[tuple[str, int]]]
     again: list[Key]
 
 
-def look_back(columns: Columns, seen: Mapping[Key, View], made: Mapping[Key, Mapping[str, int]]) -> Verdict:
+def look_back(
+    columns: Columns, seen: Mapping[Key, View], made: Mapping[Key, Mapping[str, int]], table: str = "calls"
+) -> Verdict:
     """Compares what the store has of some traces with the calls (id → start) that were just made of what was seen.
+
+    `table` is where they are: calls, or operations, to which the same applies.
 
     A call begins where its span does. Traces of which every row is this process' own are looked for within an hour of
     what is there; in all others within a month, because of a span that was replaced by one with another start the
@@ -115,7 +120,7 @@ def look_back(columns: Columns, seen: Mapping[Key, View], made: Mapping[Key, Map
         for workspace, trace_ids in by_workspace(some).items():
             around = [seen[workspace, trace_id] for trace_id in trace_ids]
             within = (min(v.first_ns for v in around) - margin, max(v.last_ns for v in around) + margin)
-            for trace_id, rows in counted.standing(columns, workspace, trace_ids, within).items():
+            for trace_id, rows in counted.standing(columns, workspace, trace_ids, within, table).items():
                 key = (workspace, trace_id)
                 own = seen[key].version
                 if any(row.version > own for row in rows):

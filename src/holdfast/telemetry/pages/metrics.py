@@ -321,7 +321,8 @@ def _by_step(base: str, asked: Asked, plot: Plot) -> list[dict[str, Any]]:
 
 
 def _facets(request: Request, caller: Caller, asked: Asked) -> list[dict[str, Any]]:
-    filters = CallFilter(asked.within, dict(asked.equals), pairs=asked.pairs)
+    equals = {name: values for name, values in asked.equals if name in calls_reads.FILTER_NAMES}
+    filters = CallFilter(asked.within, equals, pairs=asked.pairs)
     counted = calls_reads.facets(services(request).columns, caller.ctx.workspace, filters, list(FACETS))
     return [
         {

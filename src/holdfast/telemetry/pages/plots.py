@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast.kernel.time import iso
 from holdfast.telemetry.model import MetricRow, Step, TimeRange
-from holdfast.telemetry.reads.calls import UNKNOWN
+from holdfast.telemetry.reads.calls import FILTER_NAMES, UNKNOWN
 from holdfast.telemetry.reads.panels import Plot
 from holdfast.telemetry.rules.measures import MEASURES
 from holdfast.web.links import Here
@@ -63,12 +63,14 @@ def dimension_label(name: str) -> str:
 
 
 def kind_of(name: str) -> str:
-    """How a measure's values are written: count, tokens, ms, ratio, money, or names with counts."""
+    """How a measure's values are written: count, tokens, ms, days, ratio, money, or names with counts."""
     unit = MEASURES[name].unit
     if name == "finish_reasons":
         return "names"
-    if unit in ("ms", "s"):
+    if unit == "ms":
         return "ms"
+    if unit == "d":
+        return "days"
     if unit == "currency":
         return "money"
     if unit == "{token}":
@@ -97,10 +99,11 @@ def calls_link(
     dimensions: Sequence[str] = (),
     group: Sequence[str] = (),
 ) -> str:
-    """The calls that a figure is made of: the same filters, group and window."""
+    """The calls that a figure is made of: the same filters, group and window, as far as calls have those dimensions."""
     own = dict(zip(dimensions, group, strict=True))
     pairs = [(name, value or UNKNOWN) for name, values in equals if name not in own for value in values]
     pairs += [(name, value or UNKNOWN) for name, value in own.items()]
+    pairs = [(name, value) for name, value in pairs if name in FILTER_NAMES]
     pairs += [("from", iso(within.start)), ("to", iso(within.end))]
     return str(Here(f"{base}/calls", tuple(pairs)))
 
@@ -145,8 +148,8 @@ def _frame(label: str, kind: str, unit: str, plot: Plot, step: Step, within: Tim
     return {
         "label": label,
         "says": "",
-        "kind": kind,
-        "unit": unit,
+        "kind": "" if kind == "days" else kind,
+        "unit": "d" if kind == "days" else unit,
         "zone": step.zone if step.calendar else "UTC",
         "days": bool(step.calendar),
         "times": times,

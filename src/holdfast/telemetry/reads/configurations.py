@@ -12,7 +12,7 @@ from holdfast.storage.sql import Database
 from holdfast.telemetry.model import MetricQuery
 from holdfast.telemetry.reads import metrics
 from holdfast.telemetry.reads.shapes import instant
-from holdfast.telemetry.rules.configurations import VARIES, Parts, differences
+from holdfast.telemetry.rules.configurations import VARIES, Parts, differences, settings_of
 from holdfast.telemetry.store import configurations as store
 from holdfast.telemetry.store.calls import CallFilter
 from holdfast.telemetry.store.configurations import Configuration, Life
@@ -148,9 +148,14 @@ def _folded(lives: Sequence[Life], known: Mapping[str, Configuration]) -> list[L
 def described(parts: Parts) -> dict[str, Any]:
     """A configuration's parts as the API shows them: fingerprints, never text."""
     prompt = parts.prompt
+    parameters, retrieval = (
+        {name: "varies" if value == VARIES else value for name, value in settings.items()}
+        for settings in settings_of(parts)
+    )
     return {
         "model": parts.model or None,
-        "parameters": {name: "varies" if value == VARIES else value for name, value in parts.parameters},
+        "parameters": parameters,
+        "retrieval": retrieval,
         "prompt_sentences": None if prompt is None else len([one for one in prompt if one]),
         "prompt_varies": None if prompt is None else 0 in prompt,
         "tools": None if parts.tools is None else [one.rpartition("#")[0] or one for one in parts.tools],

@@ -1,4 +1,4 @@
-"""Metrics of calls: any measure, over any window and step, by any two dimensions, exact at every moment."""
+"""Metrics of calls and operations: any measure, over any window and step, by any two dimensions, exact at every moment."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from holdfast.kernel.errors import Invalid
 from holdfast.storage.columns import READERS, Columns
 from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step, TimeRange
+from holdfast.telemetry.reads import operations as operated
 from holdfast.telemetry.rules.cover import NS, Level, Piece, cover
-from holdfast.telemetry.rules.measures import MEASURES, Measure
+from holdfast.telemetry.rules.measure import Measure
+from holdfast.telemetry.rules.measures import MEASURES
 from holdfast.telemetry.store import metrics as store
-from holdfast.telemetry.store import rollups
+from holdfast.telemetry.store import operations, rollups
 from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter
 from holdfast.telemetry.store.figures import BY_SYSTEM, DISTINCT, MAPS, NARROW, WIDE
 from holdfast.telemetry.store.metrics import Key, Wanted
 from holdfast.telemetry.store.rollups import Known
 from holdfast.telemetry.store.spans import nanoseconds
 
-GROUPS = (*FILTERS, *FLAGS, "model", "finish_reason")
-"""Dimensions that figures can be grouped by."""
+GROUPS = (*FILTERS, *FLAGS, "model", "finish_reason", *operations.OWN)
+"""Dimensions that figures can be grouped by; not every one of them is one of calls, and not every one of operations."""
 MOST_ROWS = 100_000
 MOST_STEPS = 3000
 
@@ -73,11 +75,38 @@ def query(
     """
     measures = [_measure(name) for name in asked.measures]
     _check(asked)
+    operated.check(asked, measures)
+    step = _step_sql(asked.step) if asked.step else ""
+    found: dict[Key, dict[str, Any]] = {}
+    done: dict[Key, dict[str, Any]] = {}
+    raw, all_raw = 0.0, 0.0
+    if of_calls := [one for one in measures if one.source == "calls"]:
+        found, raw = _of_calls(columns, workspace, asked, of_calls, step, at)
+    if others := [one for one in measures if one.source == "operations"]:
+        done = operated.figures(columns, workspace, asked, others, step, MOST_ROWS)
+        all_raw = (asked.within.end - asked.within.start).total_seconds()
+    rows, groups = _rows(found, done, measures, asked.limit)
+    totals: list[MetricRow] = []
+    if asked.totals and DISTINCT.keys().isdisjoint(name for one in of_calls for name in one.figures):
+        start, length = int(asked.within.start.timestamp()), int(asked.totals.total_seconds())
+        by_span = _by_span(found, start, length), _by_span(done, start, length)
+        totals, _ = _rows(*by_span, measures, asked.limit)
+    return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw, totals, all_raw)
+
+
+def _of_calls(
+    columns: Columns,
+    workspace: str,
+    asked: MetricQuery,
+    measures: list[Measure],
+    step: str,
+    at: Moment | None,
+) -> tuple[dict[Key, dict[str, Any]], float]:
+    """The figures that measures of calls need, and how many seconds of the window were read from calls."""
     filters = CallFilter(asked.within, dict(asked.equals), pairs=asked.pairs)
     needed = dict.fromkeys(name for measure in measures for name in measure.figures)
     distinct = [name for name in needed if name in DISTINCT]
     plain = tuple(dict.fromkeys(["rows", *(name for name in needed if name not in distinct)]))
-    step = _step_sql(asked.step) if asked.step else ""
     at = at or moment(columns, workspace)
     parts = _pieces(at, asked)
     found: dict[Key, dict[str, Any]] = {}
@@ -85,13 +114,7 @@ def query(
     whole = [Piece("", nanoseconds(asked.within.start), nanoseconds(asked.within.end))]
     for name in distinct:  # apart from one another: amounts are grouped by currency, and counts must not be
         _read(columns, workspace, Wanted(filters, (name,), asked.group_by, step), whole, found, at)
-    rows, groups = _rows(found, measures, asked.limit)
-    totals: list[MetricRow] = []
-    if asked.totals and not distinct:
-        spans = _by_span(found, int(asked.within.start.timestamp()), int(asked.totals.total_seconds()))
-        totals = _rows(spans, measures, asked.limit)[0]
-    raw = sum(piece.end - piece.start for piece in parts if not piece.cuboid) / NS
-    return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw, totals)
+    return found, sum(piece.end - piece.start for piece in parts if not piece.cuboid) / NS
 
 
 def figures(
@@ -148,23 +171,36 @@ def _by_span(found: dict[Key, dict[str, Any]], start: int, length: int) -> dict[
 
 
 def _rows(
-    found: dict[Key, dict[str, Any]], measures: list[Measure], limit: int
+    found: dict[Key, dict[str, Any]], done: dict[Key, dict[str, Any]], measures: list[Measure], limit: int
 ) -> tuple[list[MetricRow], int]:
-    """The groups with most calls, as rows; and how many groups there are."""
-    sizes: dict[tuple[str, ...], int] = {}
-    for (_, group), figures in found.items():
-        sizes[group] = sizes.get(group, 0) + figures.get("rows", 0)
-    order = sorted(sizes, key=lambda group: (-sizes[group], group))
-    place = {group: number for number, group in enumerate(order[:limit])}
+    """The groups with most calls (without any asked for: most operations), as rows; and how many groups there are.
+
+    Where a group has figures of calls (`found`) or of operations (`done`) alone, measures of the other are None.
+    """
+    sizes: dict[tuple[str, ...], tuple[int, int]] = {}
+    for key in found.keys() | done.keys():
+        calls, others = sizes.get(key[1], (0, 0))
+        calls += found.get(key, {}).get("rows", 0)
+        sizes[key[1]] = (calls, others + done.get(key, {}).get("operations", 0))
+    order = sorted(sizes, key=lambda group: (-sizes[group][0], -sizes[group][1], group))
+    places = {group: number for number, group in enumerate(order[:limit])}
+    called = {key: one for key, one in found.items() if one.get("rows")}
     keys = sorted(
-        (key for key in found if key[1] in place and found[key].get("rows")),
-        key=lambda key: (key[0] or 0, place[key[1]]),
+        (key for key in called.keys() | done.keys() if key[1] in places),
+        key=lambda key: (key[0] or 0, places[key[1]]),
     )
+    empty: dict[str, Any] = {name: {} for name in _empty(measures)}
     rows = []
     for key in keys:
         start = None if key[0] is None else datetime.fromtimestamp(int(key[0]), UTC)
-        figures = {**{name: {} for name in _empty(measures)}, **found[key]}
-        rows.append(MetricRow(start, key[1], {one.name: one.of(figures) for one in measures}))
+        of = {
+            "calls": {**empty, **called[key]} if key in called else None,
+            "operations": done.get(key),
+        }
+        values = {
+            one.name: None if (figures := of[one.source]) is None else one.of(figures) for one in measures
+        }
+        rows.append(MetricRow(start, key[1], values))
     return rows, len(order)
 
 

@@ -65,9 +65,9 @@ def check(panel: Panel) -> Panel:
 def plot(
     columns: Columns, workspace: str, asked: Asked, *, complete: bool = True, tabled: bool = True
 ) -> Plot:
-    """The answer to one panel. Without `tabled`, the totals of groups say their calls alone. Raises Invalid."""
+    """The answer to one panel. Without `tabled`, the totals of groups say how they rank alone. Raises Invalid."""
     whole = asked.whole
-    ranks = replace(whole, measures=("calls",)) if whole.group_by and not tabled else whole
+    ranks = replace(whole, measures=_ranking(whole.measures)) if whole.group_by and not tabled else whole
     totals = metrics.query(columns, workspace, ranks, complete=complete)
     top = tuple(row.group for row in totals.rows[: asked.panel.top])
     starts = panels.starts(asked.step, asked.within)
@@ -75,6 +75,15 @@ def plot(
         return Plot(totals, [], (), starts, totals.complete)
     rows = stepped(columns, workspace, whole, asked.step, top)
     return Plot(totals, rows, top, starts, complete)
+
+
+def _ranking(measures: tuple[str, ...]) -> tuple[str, ...]:
+    """What groups are ranked by: their calls, or the operations that are asked for alone."""
+    return measures if _sources(measures) == "operations" else ("calls",)
+
+
+def _sources(measures: tuple[str, ...]) -> str:
+    return " ".join(sorted({MEASURES[name].source for name in measures}))
 
 
 def stepped(
@@ -101,7 +110,8 @@ def plots(columns: Columns, workspace: str, asked: Sequence[Asked], *, complete:
     together: dict[Asked, list[str]] = {}
     keys = []
     for one in asked:
-        key = replace(one, panel=Panel("", "", (), one.panel.group_by, (), "", one.panel.top))
+        of = _sources(one.panel.measures)  # apart, as one may have a dimension that the other has not
+        key = replace(one, panel=Panel(of, "", (), one.panel.group_by, (), "", one.panel.top))
         keys.append(key)
         named = together.setdefault(key, [])
         named += [name for name in one.panel.measures if name not in named]

@@ -1,4 +1,5 @@
-"""Which configuration a call ran under, from what was really sent: system prompt, tools, model, parameters. Pure.
+"""Which configuration a call ran under, from what was really sent: system prompt, tools, model, parameters, settings of
+retrieval. Pure.
 
 Calls of one family (a route of a system) that were sent alike have one configuration. What differs with nearly every
 call is no change of configuration but a variable: a name in a prompt, a token limit that the application reckons, tools
@@ -14,7 +15,7 @@ from difflib import SequenceMatcher
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from holdfast.telemetry.model import Facts
+from holdfast.telemetry.model import RETRIEVAL, Facts
 
 RECENT = 32
 """Calls of a family that are looked at."""
@@ -30,7 +31,10 @@ _PER_CALL = frozenset(("seed",))
 
 
 class Parts(NamedTuple):
-    """What a call was configured with. `prompt`: fingerprints of sentences; None: unknown. `tools`: name#fingerprint."""
+    """What a call was configured with. `prompt`: fingerprints of sentences; None: unknown. `tools`: name#fingerprint.
+
+    Among the parameters are settings of retrieval, whose names begin with `retrieval.`.
+    """
 
     prompt: tuple[int, ...] | None
     tools: tuple[str, ...] | None
@@ -171,8 +175,20 @@ def differences(before: Parts, after: Parts) -> list[str]:
     old, new = dict(before.parameters), dict(after.parameters)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
-            found.append(f"{name} {old.get(name, 'not set')} → {new.get(name, 'not set')}")
+            told = f"retrieval {setting}" if (setting := name.removeprefix(RETRIEVAL)) != name else name
+            found.append(f"{told} {old.get(name, 'not set')} → {new.get(name, 'not set')}")
     return found
+
+
+def settings_of(parts: Parts) -> tuple[dict[str, str], dict[str, str]]:
+    """Parameters of the model, and settings of retrieval, each as JSON text (or VARIES) by name."""
+    model, retrieval = {}, {}
+    for name, value in parts.parameters:
+        if name.startswith(RETRIEVAL):
+            retrieval[name.removeprefix(RETRIEVAL)] = value
+        else:
+            model[name] = value
+    return model, retrieval
 
 
 def _prompt_change(before: tuple[int, ...] | None, after: tuple[int, ...] | None) -> str:

@@ -1,6 +1,6 @@
 """Counting calls of the past anew: what is kept of the earlier count, and when nothing has changed. Pure.
 
-A call that was counted is a row of the call store, here by column name.
+A call (or an operation) that was counted is a row of the store, here by column name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.pricing.model import Usage
-from holdfast.telemetry.model import Facts
+from holdfast.telemetry.model import RETRIEVAL, Facts
+from holdfast.telemetry.rules.combine import INHERITED
 
 Row = Mapping[str, Any]
 Amounts = dict[str, Decimal]
@@ -32,6 +33,8 @@ CHARGE: Final = (
     "price_id",
     "price_effective_from",
 )
+FOUND: Final = ("documents", "top_score", "newest_age_ms")
+"""What the content of a retrieval says."""
 _LENT: Final = re.compile(r" of span (\S+)$")
 
 
@@ -74,11 +77,13 @@ class Tally:
 
 
 def whole(held: Iterable[Row], present: Mapping[str, Any]) -> bool:
-    """Whether all spans are still there that these calls of one trace were made of, or lent something by."""
+    """Whether all spans are still there that these calls and operations of one trace were made of, or (as far as a call
+    tells) lent something by.
+    """
     for row in held:
         if any(span not in present for span in row["observations"]):
             return False
-        for source in _read(row["provenance"]).values():
+        for source in _read(row.get("provenance", "")).values():
             lent = _LENT.search(source)
             if lent is not None and lent[1] not in present:
                 return False
@@ -106,6 +111,24 @@ def remember(fresh: Facts, held: Row, is_content: Callable[[str], bool]) -> None
         fresh.provenance.update(counts)
     told = [code for code in held["quality"] if code.startswith("content.") and code not in fresh.quality]
     fresh.quality = (*fresh.quality, *told)
+    for slot, source in stated.items():
+        name = slot.removeprefix("parameters.")
+        if source == "content" and name.startswith(RETRIEVAL) and name not in fresh.parameters:
+            fresh.parameters[name] = _read(held["parameters"])[name]
+            fresh.provenance[slot] = source
+
+
+def remember_operation(fresh: dict[str, Any], held: Row, *, blind: bool, rooted: bool) -> None:
+    """Puts into an operation what the earlier count knew, and nobody knows any more.
+
+    `blind`: what the content of a span of it said is not known. `rooted`: every span above it is there; else one that is
+    gone may have lent it a dimension.
+    """
+    for name in FOUND if blind else ():
+        if fresh[name] is None:
+            fresh[name] = held[name]
+    for name in INHERITED if not rooted else ():
+        fresh[name] = fresh[name] or held[name]
 
 
 def _usage_columns() -> Iterable[str]:

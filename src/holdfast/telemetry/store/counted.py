@@ -166,10 +166,12 @@ def insert_plain(columns: Columns, rows: Sequence[Mapping[str, Any]]) -> None:
         _insert(columns, len(rows), [[row[name] for row in rows] for name in NAMES])
 
 
-def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Per trace, the calls that are stored now: id → start in nanoseconds."""
+def known(
+    columns: Columns, workspace: str, trace_ids: Sequence[str], table: str = "calls"
+) -> dict[str, dict[str, int]]:
+    """Per trace, the calls (or operations) that are stored now: id → start in nanoseconds."""
     query = Select(
-        "calls",
+        table,
         ["trace_id", "id", "toUnixTimestamp64Nano(started_at)"],
         ["trace_id IN {traces:Array(String)}"],
         {"traces": list(trace_ids)},
@@ -183,7 +185,7 @@ def known(columns: Columns, workspace: str, trace_ids: Sequence[str]) -> dict[st
 
 
 class Standing(NamedTuple):
-    """A call as it stands: the latest row of its key. `live`: it is not taken away."""
+    """A call (or an operation) as it stands: the latest row of its key. `live`: it is not taken away."""
 
     id: str
     start_ns: int
@@ -192,13 +194,17 @@ class Standing(NamedTuple):
 
 
 def standing(
-    columns: Columns, workspace: str, trace_ids: Sequence[str], within_ns: tuple[int, int]
+    columns: Columns,
+    workspace: str,
+    trace_ids: Sequence[str],
+    within_ns: tuple[int, int],
+    table: str = "calls",
 ) -> dict[str, list[Standing]]:
-    """Per trace, the calls that begin between two instants, those taken away included."""
+    """Per trace, the calls (or operations) that begin between two instants, those taken away included."""
     found: dict[str, list[Standing]] = {}
     for start in range(0, len(trace_ids), LOOKED_UP):
         query = Select(
-            "calls",
+            table,
             [
                 "trace_id",
                 "id",
@@ -229,11 +235,18 @@ def last_version(columns: Columns) -> int:
 
 
 def version_before_last(columns: Columns) -> int:
-    """The highest commit number but one that calls were made of; 0 where there is none.
+    """The highest commit number but one that calls or operations were made of; 0 where there is none.
 
-    The last one may be there in part: an insert into several months is several writes.
+    The last one may be there in part: an insert into several months, or into both tables, is several writes.
     """
+    last = max(last_version(columns), _last_operation(columns))
     rows = columns.everywhere(
-        "SELECT max(version) FROM calls WHERE version < (SELECT max(version) FROM calls)"
+        "SELECT max(version) FROM calls WHERE version < {last:UInt64}"
+        " UNION ALL SELECT max(version) FROM operations WHERE version < {last:UInt64}",
+        {"last": last},
     )
-    return int(rows[0][0])
+    return max(int(row[0]) for row in rows)
+
+
+def _last_operation(columns: Columns) -> int:
+    return int(columns.everywhere("SELECT max(version) FROM operations")[0][0])

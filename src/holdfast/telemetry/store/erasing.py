@@ -38,10 +38,13 @@ SPANS = Rewritten(
     ("content", "attributes", "resource", "events", "links", "status_message", "name"),
 )
 CALLS = Rewritten("calls", "trace_id", "version", ("user", "session", "tenant", "parameters"), "received_at")
+OPERATIONS = Rewritten(
+    "operations", "trace_id", "version", ("user", "session", "tenant", "tool", "data_source"), "received_at"
+)
 LOGS = Rewritten("log_records", "toString(key)", "sequence", ("content", "attributes", "resource"))
 EVALUATIONS = Rewritten("evaluations", "toString(key)", "sequence", ("explanation",))
 METRICS = Rewritten("metric_points", "toString(key)", "sequence", ("attributes", "resource"))
-ALL = (SPANS, CALLS, LOGS, EVALUATIONS, METRICS)
+ALL = (SPANS, CALLS, OPERATIONS, LOGS, EVALUATIONS, METRICS)
 
 
 def _user(column: str, subject: Subject) -> tuple[str, dict[str, Any]]:
@@ -87,7 +90,7 @@ def keys_of(
 ) -> list[str]:
     """Keys of further rows to be written again: of the person's traces, of theirs without trace, or mentioning them."""
     found: set[str] = set()
-    if told not in (SPANS, CALLS, METRICS):
+    if told not in (SPANS, CALLS, OPERATIONS, METRICS):
         for some in batched_list(traces):
             query = Select(
                 told.table, [f"DISTINCT {told.key}"], ["trace_id IN {keys:Array(String)}"], {"keys": some}

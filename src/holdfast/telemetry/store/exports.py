@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.storage.columns import Columns, Select
-from holdfast.telemetry.store import calls, events, spans
+from holdfast.telemetry.store import calls, events, operations, spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ EXPORTED = {
         ("started_at", "id"),
         json=("cost_parts", "parameters", "provenance"),
     ),
+    "operations": Exported("operations", operations.TOLD, ("started_at", "id")),
     "spans": Exported(
         "spans",
         spans.NAMES[1:],

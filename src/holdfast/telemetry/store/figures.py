@@ -23,7 +23,7 @@ _INPUT_KNOWN = (
 _INPUT = "(ifNull(input_uncached_tokens, 0) + ifNull(input_cache_read_tokens, 0) + ifNull(input_cache_write_tokens, 0))"
 
 
-def _bin(value: str) -> str:
+def bin_of(value: str) -> str:
     """The bucket of a value as `rules.histogram.bucket` gives it."""
     return (
         f"if({value} <= 0, toInt16({ZERO}), toInt16(ceil(log2(greatest({value}, 1e-9)) * {PER_OCTAVE}) - 1))"
@@ -75,9 +75,9 @@ class Counts:
 
 
 MAPS: Mapping[str, Counts] = {
-    "latency_histogram": Counts("latency_bins", "latency_counts", _bin("duration_ns / 1e6"), _ONE),
+    "latency_histogram": Counts("latency_bins", "latency_counts", bin_of("duration_ns / 1e6"), _ONE),
     "ttft_histogram": Counts(
-        "ttft_bins", "ttft_counts", _bin("assumeNotNull(ttft_ms)"), "ttft_ms IS NOT NULL"
+        "ttft_bins", "ttft_counts", bin_of("assumeNotNull(ttft_ms)"), "ttft_ms IS NOT NULL"
     ),
     "finish_reasons": Counts(
         "finish_names", "finish_counts", "arrayJoin(finish_reasons)", "notEmpty(finish_reasons)"

@@ -104,7 +104,7 @@ def _keys(wanted: Wanted, at: str, names: Iterable[str], *, stored: bool) -> tup
 
 
 def _is_money(name: str) -> bool:
-    return name == "cost" or name.endswith("_cost")
+    return name == "cost" or (name.endswith("_cost") and name in figures.DISTINCT)
 
 
 def buckets(filters: CallFilter, pieces: Sequence[Piece]) -> tuple[list[str], dict[str, Any]]:

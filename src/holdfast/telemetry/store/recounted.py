@@ -81,10 +81,13 @@ def begun_before(
     return {str(row[0]) for row in columns.rows(workspace, query)}
 
 
-def calls(
-    columns: Columns, workspace: str, trace_ids: Sequence[str], around_ns: tuple[int, int]
+def standing(
+    columns: Columns, workspace: str, trace_ids: Sequence[str], around_ns: tuple[int, int], table: str
 ) -> dict[str, list[dict[str, Any]]]:
-    """The calls of some traces as they are now, whole rows, by trace; such as begin about when their spans do."""
+    """The calls (or operations: as the table says) of some traces as they are now, whole rows, by trace.
+
+    Such as begin about when their spans do.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     where = [
         "trace_id IN {traces:Array(String)}",
@@ -96,16 +99,16 @@ def calls(
         "first": max(around_ns[0] - AROUND_NS, 0),
         "last": min(around_ns[1] + AROUND_NS, 2**63 - 1),
     }
-    for row in rows.read(columns, workspace, "calls", where, params):
+    for row in rows.read(columns, workspace, table, where, params):
         found.setdefault(row["trace_id"], []).append(row)
     return found
 
 
 def on_hold(columns: Columns, workspace: str, trace_ids: Sequence[str], holds: Sequence[Hold]) -> set[str]:
-    """Those of some traces of which a legal hold covers a span or a call."""
+    """Those of some traces of which a legal hold covers a span, a call or an operation."""
     found: set[str] = set()
     for kept in TABLES if holds else ():
-        if kept.table in ("spans", "calls"):
+        if kept.table in ("spans", "calls", "operations"):
             clause, params = held(kept, holds)
             query = Select(
                 kept.table,

@@ -29,6 +29,7 @@ class Kept:
 TABLES = (
     Kept("spans", "started_at", (("expires_at", "span_days"), ("content_expires_at", "content_days"))),
     Kept("calls", "started_at", (("expires_at", "call_days"),)),
+    Kept("operations", "started_at", (("expires_at", "call_days"),)),
     Kept("metric_points", "at", (("expires_at", "span_days"),), traced=False),
     Kept(
         "log_records", "at", (("expires_at", "span_days"), ("content_expires_at", "content_days")), user=True

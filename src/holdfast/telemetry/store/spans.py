@@ -304,12 +304,13 @@ def _instructions(kept: Sequence[int]) -> tuple[int, ...] | None:
 
 
 def traces_since(columns: Columns, sequence: int) -> list[tuple[str, str]]:
-    """(workspace, trace id) of all traces with calls that got spans in or after a commit; for recovery at start.
+    """(workspace, trace id) of all traces with anything to count that got spans in or after a commit, for recovery at start.
 
     A span of any kind counts: one between two others can make their calls one.
     """
     rows = columns.everywhere(
-        "SELECT DISTINCT workspace, trace_id FROM spans WHERE kind IN ('inference', 'embeddings', 'rerank')"
+        "SELECT DISTINCT workspace, trace_id FROM spans WHERE kind IN"
+        " ('inference', 'embeddings', 'rerank', 'tool', 'retrieval', 'agent')"
         " AND (workspace, trace_id) IN"
         " (SELECT workspace, trace_id FROM spans WHERE sequence >= {sequence:UInt64})",
         {"sequence": sequence},

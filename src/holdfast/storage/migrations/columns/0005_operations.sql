@@ -1,0 +1,43 @@
+CREATE TABLE IF NOT EXISTS operations (
+  workspace LowCardinality(String),
+  id String CODEC(ZSTD(1)),
+  trace_id String CODEC(ZSTD(1)),
+  span_id String CODEC(ZSTD(1)),
+  started_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
+  duration_ns Int64 CODEC(ZSTD(1)),
+  kind LowCardinality(String),
+  system LowCardinality(String),
+  environment LowCardinality(String),
+  route LowCardinality(String),
+  agent LowCardinality(String),
+  tenant LowCardinality(String),
+  user String CODEC(ZSTD(1)),
+  session String CODEC(ZSTD(1)),
+  release LowCardinality(String),
+  feature LowCardinality(String),
+  operation LowCardinality(String),
+  tool LowCardinality(String),
+  data_source LowCardinality(String),
+  status LowCardinality(String),
+  error_class LowCardinality(String),
+  error_type LowCardinality(String),
+  llm_calls Nullable(UInt32),
+  tool_calls Nullable(UInt32),
+  documents Nullable(UInt32),
+  top_score Nullable(Float64),
+  newest_age_ms Nullable(UInt64),
+  cache_hit Nullable(Bool),
+  scope LowCardinality(String),
+  convention LowCardinality(String),
+  observations Array(String),
+  sample Bool,
+  version UInt64 CODEC(Delta, ZSTD(1)),
+  is_deleted UInt8,
+  received_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+  expires_at DateTime('UTC') CODEC(ZSTD(1)),
+  INDEX by_trace trace_id TYPE bloom_filter(0.01) GRANULARITY 4
+) ENGINE = ReplacingMergeTree(version, is_deleted)
+PARTITION BY toYYYYMM(started_at)
+ORDER BY (workspace, started_at, id, trace_id)
+TTL expires_at
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
