@@ -20,6 +20,9 @@ SHOTS = Path(__file__).parents[2] / "screenshots"
 PAGES = {
     "metrics": "metrics?range=7d&measure=calls&measure=cost&measure=latency_p95&group_by=route",
     "metrics-by-step": "metrics?range=7d&measure=finish_reasons&group_by=route&group_by=model&step=day&view=steps",
+    "metrics-of-agents": "metrics?range=7d&measure=tool_calls&measure=agent_steps_per_run&measure=retrieval_top_score"
+    "&measure=retrieval_staleness&group_by=system",
+    "metrics-by-tool": "metrics?range=7d&measure=calls&measure=tool_calls&group_by=tool",
     "dashboard": "dashboards?range=7d",
     "dashboard-edited": "dashboards/overview?range=7d&edit=1",
     "cost": "cost?range=7d&by=tenant",
@@ -88,6 +91,18 @@ def test_pages_are_accessible_and_never_scroll_sideways(page: Page, axe: str, na
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width} px"
         if width == 400:
             page.screenshot(path=str(SHOTS / f"{name}-narrow.png"))
+
+
+def test_measures_of_agents_and_tools(page: Page, told: Workspace) -> None:
+    go(page, "metrics?range=7d&measure=tool_calls&measure=retrieval_empty_rate&group_by=tool")
+    expect(page.locator("table.table")).to_contain_text("leave_balance")
+    rows = told.get("metrics/query", measure=["tool_calls", "retrievals", "retrieval_staleness_known"])[
+        "rows"
+    ]
+    assert rows[0]["values"]["tool_calls"] > 10 and rows[0]["values"]["retrievals"] > 10
+    assert rows[0]["values"]["retrieval_staleness_known"] == 0, "nobody says when a policy was changed"
+    go(page, PAGES["metrics-by-tool"])
+    expect(page.get_by_text("'calls' is about calls, which have no dimension 'tool'")).to_be_visible()
 
 
 def test_a_point_of_a_chart_leads_to_its_calls(page: Page, told: Workspace) -> None:

@@ -84,7 +84,10 @@ def asks(world: World, operation: Operation, place: Place, csrf: str, **instead:
         if "name" in operation.query:
             query["name"] = FACETS
         if "measure" in operation.query:
-            query |= {"measure": ["calls", "cost"], "group_by": ["system", "tenant"]}
+            query |= {
+                "measure": ["calls", "cost", "tool_calls", "agent_runs", "retrievals"],
+                "group_by": ["system", "tenant"],
+            }
         query |= {one[6:]: text for one, text in instead.items() if one.startswith("query_")}
         body = {}
         for one in operation.body:

@@ -146,7 +146,7 @@ class World:
             place.ids["channel"] = place.values["channel"] = channel
             place.ids["rule"] = alert_of(ctx, tx, f"shop-{mark}", mark)
             place.ids["member"], place.ids["grant"] = self._member(tx, place, Role.VIEWER, mark)
-        place.values |= {"system": f"shop-{mark}", "environment": f"prod-{mark}"}
+        place.values |= {"system": f"shop-{mark}", "environment": f"prod-{mark}", "tool": f"tool-{mark}"}
         place.unmarked = {"system": f"till-{len(mark)}{name}", "environment": f"stage-{len(mark)}{name}"}
         return place
 
@@ -281,6 +281,7 @@ class World:
             "gen_ai.response.model": f"model-{mark}",
             "gen_ai.response.id": f"resp-{mark}-{call}",
             "error.type": f"error-{mark}",
+            "gen_ai.data_source.id": f"source-{mark}",
             "custom.attribute": f"custom {mark}",
         }
         events = [
@@ -324,6 +325,9 @@ class World:
                 "status": {"code": 2, "message": f"failed for {mark}"},
             },
         ]
+        for operation in ("invoke_agent", "execute_tool", "retrieval"):
+            one = attributes({**told, "gen_ai.operation.name": operation, "gen_ai.tool.name": f"tool-{mark}"})
+            spans.append({**spans[1], "spanId": os.urandom(8).hex(), "attributes": one})
         self.send(
             key,
             "traces",
@@ -379,7 +383,7 @@ class World:
         credential = self.credentials["full key" if place.mark == MINE else "their key"]
         client, _ = self.client(credential)
         with client:
-            kinds = ("calls", "spans", "metrics", "logs", "evaluations")
+            kinds = ("calls", "operations", "spans", "metrics", "logs", "evaluations")
             return {kind: client.get(f"/api/v1/exports/{kind}").text for kind in kinds}
 
     def rows_of(self, place: Place) -> dict[str, list[tuple[Any, ...]]]:

@@ -93,7 +93,7 @@ def test_every_route_is_known() -> None:
     known |= {"system", "environment", "route", "agent", "tenant", "user", "session", "release", "feature"}
     known |= {"provider", "request_model", "response_model", "error_class", "error_type", "price_id"}
     known |= {"response_id", "trace_id", "convention", "service_tier", "cost_source", "cost_unknown_reason"}
-    known |= {"finish_reason", "quality", "channel", "tested"}
+    known |= {"finish_reason", "quality", "channel", "tested", "tool", "data_source"}
     faults = {one.title: unknown_parts(one, known) for one in OPERATIONS}
     told = "\n".join(f"{title}: {', '.join(parts)}" for title, parts in faults.items() if parts)
     assert not told, (

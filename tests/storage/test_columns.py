@@ -226,11 +226,13 @@ def test_a_trace_lies_on_one_shard_with_all_that_is_said_of_it(cluster: Shards) 
     put(columns, [(one, f"s{n}", "", "", 1) for one in traces for n in range(3)])
     for one in traces:
         call(columns, one, "c", 1)
+    names = ["workspace", "id", "trace_id", "started_at", "version", "expires_at"]
+    columns.insert("operations", names, [["w"] * 40, ["o"] * 40, traces, [AT] * 40, [1] * 40, [FAR] * 40])
     for table in ("log_records", "evaluations"):
         names = ["workspace", "key", "at", "trace_id", "expires_at"]
         columns.insert(table, names, [["w"] * 40, list(range(40)), [AT] * 40, traces, [FAR] * 40])
     where: dict[str, set[int]] = {}
-    for table in ("spans", "calls", "log_records", "evaluations"):
+    for table in ("spans", "calls", "operations", "log_records", "evaluations"):
         for one, shard in columns.everywhere(f"SELECT DISTINCT trace_id, _shard_num FROM {table}"):
             where.setdefault(one, set()).add(shard)
     assert all(len(shards) == 1 for shards in where.values()), "each trace is on one"

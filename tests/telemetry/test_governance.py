@@ -109,6 +109,13 @@ def test_an_erased_person_is_nowhere_and_the_counts_stay(house: House) -> None:
                 4, user__id="somebody-else", gen_ai__input__messages=TALK.replace("bellwether-5521", CANARY)
             ),
             span(5, user__id="somebody-else", gen_ai__input__messages='["unrelated-7733"]'),
+            span(
+                6,
+                trace=1,
+                parent=f"{2:016x}",
+                gen_ai__operation__name="execute_tool",
+                gen_ai__tool__name=f"mail to {CANARY}",
+            ),
         ],
     )
     before = house.get("/api/v1/calls?limit=50")["calls"]
@@ -117,14 +124,16 @@ def test_an_erased_person_is_nowhere_and_the_counts_stay(house: House) -> None:
     assert CANARY in json.dumps(before)
 
     done = house.post("/api/v1/erasures", subject=CANARY)
-    assert done["done_at"] and done["counts"]["spans"] == 4
-    for what in ("calls", "spans", "logs", "metrics", "evaluations"):
+    assert done["done_at"] and (done["counts"]["spans"], done["counts"]["operations"]) == (5, 1)
+    [tool] = house.lines("operations")
+    assert (tool["kind"], tool["user"], tool["tool"]) == ("tool", None, "mail to [erased]")
+    for what in ("operations", "calls", "spans", "logs", "metrics", "evaluations"):
         told = json.dumps(house.lines(what))
         assert CANARY not in told and "bellwether" not in told.replace("unrelated", ""), what
     after = house.get("/api/v1/calls?limit=50")["calls"]
     assert {one["id"]: (one["cost_amount"], one["output_tokens"]) for one in after} == cost
     spans = {one["span_id"]: one for one in house.spans()}
-    assert len(spans) == 5
+    assert len(spans) == 6
     assert [spans[f"{n + 1:016x}"]["content_state"] for n in (1, 2, 3)] == ["erased"] * 3
     other = spans[f"{5:016x}"]
     assert other["user"] == "somebody-else" and "[erased]" in json.dumps(other["content"])

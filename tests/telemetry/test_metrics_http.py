@@ -40,6 +40,8 @@ def test_a_workspace_without_calls_has_no_rows(workspace: Workspace) -> None:
 
 def test_measures_are_listed_and_each_can_be_asked(workspace: Workspace) -> None:
     send(workspace, 1)
+    for operation in ("execute_tool", "invoke_agent", "retrieval"):
+        send(workspace, 1, gen_ai__operation__name=operation)
     names = [one["name"] for one in workspace.get("metrics/measures")]
     assert len(names) > 40
     for at in range(0, len(names), 20):

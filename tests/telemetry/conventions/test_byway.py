@@ -15,7 +15,7 @@ from holdfast.telemetry.conventions.byway import checked
 from holdfast.telemetry.conventions.content import is_content
 from holdfast.telemetry.conventions.reading import read_facts
 from holdfast.telemetry.conventions.shelf import TABLE
-from holdfast.telemetry.model import Facts, Span, SpanEvent
+from holdfast.telemetry.model import Facts, Kind, Span, SpanEvent
 from holdfast.telemetry.rules.capture import CapturePlan, capture
 from telemetry.conventions.spans import span
 from telemetry.conventions.test_never_raises import ATTRIBUTES, EVENTS
@@ -88,6 +88,9 @@ def same(one: Span) -> Facts:
                 assert after == before, name
     else:
         assert not again.kind.is_call
+        if whole.kind is Kind.RETRIEVAL:
+            for name in ("kind", "data_source", "documents", "top_score", "newest_ns", "parameters"):
+                assert getattr(again, name) == getattr(whole, name), name
     return whole
 
 
@@ -120,6 +123,21 @@ def test_what_raw_answers_and_metadata_say() -> None:
     assert faulty.quality == ("usage.not_a_count",)
 
 
+def test_what_documents_and_search_tools_say() -> None:
+    found = [
+        {"id": "a", "score": 0.4, "content": "Words.", "metadata": {"updated_at": "2026-03-01"}},
+        {"id": "b"},
+    ]
+    asked = {"db.system": "chroma", "db.operation": "query", "gen_ai.retrieval.documents": json.dumps(found)}
+    facts = same(span(asked))
+    assert (facts.kind, facts.documents, facts.top_score) == (Kind.RETRIEVAL, 2, 0.4)
+    assert facts.newest_ns == 1_772_323_200 * 10**9
+    search = {"type": "file_search", "vector_store_ids": ["vs_b", "vs_a"], "max_num_results": 5}
+    offered = same(span(CHAT | {"gen_ai.tool.definitions": json.dumps([search])}))
+    assert offered.parameters["retrieval.file_search.vector_store_ids"] == ["vs_a", "vs_b"]
+    assert offered.provenance["parameters.retrieval.file_search.max_num_results"] == "content"
+
+
 def test_no_text_of_the_content_is_kept() -> None:
     for attributes in (CHAT, RAW, VERCEL | {METADATA: '{"google": {"grounding": "secret words"}}'}):
         one = span(attributes)
@@ -149,6 +167,17 @@ def test_only_one_attribute_of_content_says_more_than_its_text() -> None:
         {"said": {"response_id": "id"}},
         {"said": {"usage.input_cache_read": [-1, METADATA]}},
         {"said": {"usage.input_cache_read": [10**13, METADATA]}},
+        {"retrieved": [1]},
+        {"retrieved": {"text": "words"}},
+        {"retrieved": {"documents": -1}},
+        {"retrieved": {"documents": True}},
+        {"retrieved": {"top_score": 10**400}},
+        {"retrieved": {"top_score": float("nan")}},
+        {"retrieved": {"newest_ns": 5}},
+        {"settings": {"file_search.filters": "ann"}},
+        {"settings": {"top_k": 5}},
+        {"settings": {"file_search.top_k": {"a": 1}}},
+        {"settings": {"file_search.ranker": "x" * 300}},
     ],
 )
 def test_what_no_export_says_is_refused(told: Any) -> None:

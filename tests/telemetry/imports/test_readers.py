@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.telemetry.imports.holdfast import Holdfast
 from holdfast.telemetry.imports.reader import Ignored, Told, Unmapped
 from holdfast.telemetry.model import ErrorClass, Kind, Span
 from telemetry.imports.made import buckets, facts, one, read
@@ -444,3 +445,24 @@ def test_anthropic_reports_and_amounts_in_hundredths() -> None:
     assert counted.measures["cache_creation.ephemeral_1h_input_tokens"] == 1000
     assert counted.dimensions == {"model": "claude-sonnet-4-5"}
     assert billed.amount == Decimal("1.2378912")
+
+
+def test_what_a_retrieval_found_comes_back_though_its_documents_were_not_exported() -> None:
+    row = {
+        "trace_id": "ab" * 16,
+        "span_id": "cd" * 8,
+        "span_kind": "CLIENT",
+        "started_at": "2026-11-22T10:00:00Z",
+        "duration_ns": 5,
+        "attributes": {"gen_ai.operation.name": "retrieval"},
+        "content": None,
+        "told": {"retrieved": {"documents": 0, "top_score": -0.5, "newest_ns": 1_772_323_200 * 10**9}},
+    }
+    [made] = Holdfast(Told()).read(row)
+    assert isinstance(made, Span)
+    found = facts(made)
+    assert (found.kind, found.documents, found.top_score) == (Kind.RETRIEVAL, 0, -0.5)
+    assert found.newest_ns == 1_772_323_200 * SECOND
+    row["attributes"] = {"gen_ai.operation.name": "retrieval", "holdfast.retrieval.document_count": 3}
+    [told] = Holdfast(Told()).read(row)
+    assert isinstance(told, Span) and facts(told).documents == 3, "what the span itself says holds"
