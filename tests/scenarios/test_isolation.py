@@ -41,6 +41,7 @@ from tests.scenarios.routes import (
 from tests.scenarios.seen import another, comparable, marks_in
 
 from holdfast.platform.audit import reads as audit
+from holdfast.telemetry.store import past
 from otlp_made import body, span
 from running_core import CoreProcess, until
 
@@ -279,6 +280,7 @@ def test_what_is_written_stays_at_home(world: World, name: str) -> None:
             answers = []
             for value in (foreign, another(foreign)):
                 client, csrf = world.client(credential)
+                until(lambda: no_job_of_the_past(world), 60, "the end of what was asked for before")
                 with client:
                     ask = next(asks(world, operation, own, csrf, **{f"{where}_{field}": value}))
                     answer = ask.by(client)
@@ -293,6 +295,12 @@ def test_what_is_written_stays_at_home(world: World, name: str) -> None:
     assert done >= 2, "no body was taken: the values in routes.py do not fit any more"
     assert world.rows_of(other) == before
     assert world.telemetry_of(other) == told_before
+
+
+def no_job_of_the_past(world: World) -> bool:
+    """Whether none is under way: there is one at a time, and a second is refused."""
+    with world.database.reading() as tx:
+        return past.unfinished(tx) is None
 
 
 def secrets_for(world: World, credential: Credential, parameter: str) -> list[str]:

@@ -330,6 +330,11 @@ class Columns:
         value: T = found[1]
         return value
 
+    def forget(self, prefix: str) -> None:
+        """Drops what was read lately under names that begin so, because this process has changed it."""
+        for key in [key for key in self._lately if key.startswith(prefix)]:
+            self._lately.pop(key, None)
+
     def ping(self) -> bool:
         """True when the store answers, with all its shards."""
         with suppress(Unavailable, queue.Empty):

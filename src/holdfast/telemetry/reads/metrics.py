@@ -112,8 +112,11 @@ def _of_calls(
     found: dict[Key, dict[str, Any]] = {}
     _read(columns, workspace, Wanted(filters, plain, asked.group_by, step), parts, found, at)
     whole = [Piece("", nanoseconds(asked.within.start), nanoseconds(asked.within.end))]
-    for name in distinct:  # apart from one another: amounts are grouped by currency, and counts must not be
-        _read(columns, workspace, Wanted(filters, (name,), asked.group_by, step), whole, found, at)
+    amounts = tuple(name for name in distinct if name.endswith("_cost"))
+    counts = tuple(name for name in distinct if name not in amounts)
+    for names in (amounts, counts):  # apart: amounts are grouped by currency, and counts must not be
+        if names:
+            _read(columns, workspace, Wanted(filters, names, asked.group_by, step), whole, found, at)
     return found, sum(piece.end - piece.start for piece in parts if not piece.cuboid) / NS
 
 

@@ -37,6 +37,7 @@ MADE_OF: dict[Level, Level | None] = {
 SETTLE_MS = 30_000
 """How long after its `received_at` a call may become visible; one that took half of this is written once more."""
 KNOWN_SECONDS = 2.0
+_KNOWN = "stored figures of "
 MOST_LISTED = 200
 AT_ONCE = 2000
 """Buckets of one statement."""
@@ -116,7 +117,7 @@ def known(columns: Columns, workspace: str) -> Known:
         old = [(str(cuboid), int(bucket), int(v)) for cuboid, bucket, v in columns.rows(workspace, query)]
         return Known(at, tuple(old) if len(old) <= MOST_LISTED else None)
 
-    return columns.lately(f"stored figures of {workspace}", KNOWN_SECONDS, read)
+    return columns.lately(f"{_KNOWN}{workspace}", KNOWN_SECONDS, read)
 
 
 def put_state(columns: Columns, now: State) -> None:
@@ -124,6 +125,7 @@ def put_state(columns: Columns, now: State) -> None:
     void = [version for pair in now.void for version in pair]
     names = ["version", "received_ms", "closed_ms", "void"]
     columns.insert("rollup_state", names, [[now.version], [now.received_ms], [now.closed_ms], [void]])
+    columns.forget(_KNOWN)
 
 
 _MINUTES = "toUnixTimestamp(toStartOfMinute(started_at))"
