@@ -202,6 +202,7 @@ def new_shared_stores(
     """Gives the settings of an empty pair of stores that several processes may share: two shards and PostgreSQL."""
 
     def make() -> dict[str, str]:
+        cluster.revive()
         name = f"t{time.monotonic_ns()}"
         _create(postgresql, name, migrated_template).close()
         return {"columns_url": cluster.url(name), "sql_url": postgresql.rsplit("/", 1)[0] + f"/{name}"}
@@ -219,7 +220,9 @@ def columns(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Columns]
         url = f"chdb://{tmp_path / 'columns'}"
     else:
         name = {"server": "server", "shards": "cluster"}[request.param]
-        url = request.getfixturevalue(name).url(f"t{time.monotonic_ns()}")
+        servers = request.getfixturevalue(name)
+        servers.revive()
+        url = servers.url(f"t{time.monotonic_ns()}")
     made = Columns(url)
     yield made
     made.close()

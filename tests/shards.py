@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +71,7 @@ class Shards:
     """A cluster named `holdfast`, one replica a shard; one server alone is no cluster."""
 
     shards: list[Shard]
+    reviving: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def peers(self) -> list[str]:
@@ -91,6 +93,19 @@ class Shards:
         """Starts a shard again after `kill`, and waits for it."""
         self.shards[number].start(self.peers)
         self.shards[number].wait()
+
+    def revive(self) -> bool:
+        """Starts those again that ended by themselves; whether there was any.
+
+        A server of this build may abort when its peer is killed: it does not catch the reset of an idle connection.
+        """
+        with self.reviving:
+            ended = [one for one in self.shards if one.process is not None and one.process.poll() is not None]
+            for one in ended:
+                one.start(self.peers)
+            for one in ended:
+                one.wait()
+        return bool(ended)
 
     def kill(self) -> None:
         """Ends all."""

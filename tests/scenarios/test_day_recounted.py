@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import pytest
@@ -35,6 +35,7 @@ from scenarios.day import LISTED, MORNING, PERSON, PROVIDERS, Day, Told, afterno
 from scenarios.recounted import check, check_list, queries
 from shards import Shards
 
+T = TypeVar("T")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TURNS = 12
@@ -111,6 +112,17 @@ class Scene:
         self._stop = threading.Event()
         self._turner = threading.Thread(target=self._turning, daemon=True)
         self.faults: list[BaseException] = []
+        self.cluster: Shards | None = None
+        self.killing = False
+
+    def steadily(self, act: Callable[[], T]) -> T:
+        """Does what can be done again, once more where a shard turns out to have ended by itself."""
+        while True:
+            try:
+                return act()
+            except Exception:
+                if self.killing or self.cluster is None or not self.cluster.revive():
+                    raise
 
     def workspaces(self) -> list[Workspace]:
         return [Workspace(one, "day", self.key) for one in self.doors]  # type: ignore[arg-type]
@@ -123,7 +135,7 @@ class Scene:
         return answer.json()
 
     def job(self, name: str) -> None:
-        self.doors[0].jobs[name].run()
+        self.steadily(self.doors[0].jobs[name].run)
 
     def begin(self) -> None:
         """Has the stored figures be made at moments that nobody chose."""
@@ -172,6 +184,8 @@ class Scene:
             assert int(answer.headers["retry-after"]) > 0
             self.refused.append(answer)
             assert time.monotonic() < deadline
+            if self.cluster is not None and not self.killing:
+                self.cluster.revive()
             PAUSE.wait(0.2)
 
     def turn(self, number: int) -> None:
@@ -186,6 +200,9 @@ class Scene:
 
     def check(self, *, all_figures: bool = False) -> None:
         """Figures in some of the ways in which they can be asked for, or in all; and every call."""
+        self.steadily(lambda: self._check(all_figures))
+
+    def _check(self, all_figures: bool) -> None:
         self.all_counted()
         rows = list(self.day.rows())
         columns = self.doors[-1].core.services.columns
@@ -266,6 +283,7 @@ class Scene:
         assert victim is not None
         with ThreadPoolExecutor(1) as beside:
             try:
+                self.killing = True
                 os.killpg(victim.pid, signal.SIGSTOP)
                 sent = beside.submit(self.send, due)
                 until(self._writing, 60, "an insert that is under way")
@@ -275,6 +293,8 @@ class Scene:
             finally:
                 cluster.shards[1].kill()
                 cluster.restart(1)
+                cluster.revive()
+                self.killing = False
             sent.result()
 
     def _writing(self) -> bool:
@@ -294,6 +314,8 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     shared = request.param != "chDB and SQLite"
     made: Callable[[], dict[str, str]] = request.getfixturevalue("new_shared_stores") if shared else dict
     scene = Scene(tmp_path, made(), 2 if shared else 1)
+    if shared:
+        scene.cluster = request.getfixturevalue("cluster")
     try:
         yield scene
     finally:
@@ -332,6 +354,7 @@ def test_a_day_equals_its_recount(scene: Scene, request: pytest.FixtureRequest) 
     scene.check(all_figures=True)
     columns = scene.doors[0].core.services.columns
     scene.job(FIGURES)
-    answer = metrics.query(columns, scene.id, queries(scene.midnight, scene.clock())[0])
+    asked = queries(scene.midnight, scene.clock())[0]
+    answer = scene.steadily(lambda: metrics.query(columns, scene.id, asked))
     assert answer.from_calls < 600, "it was the stored figures that answered"
     assert columns.everywhere("SELECT count() > 500 FROM rollups")[0][0]
