@@ -121,8 +121,16 @@ class Scene:
             try:
                 return act()
             except Exception:
-                if self.killing or self.cluster is None or not self.cluster.revive():
+                if self.killing or not self._revived():
                     raise
+
+    def _revived(self) -> bool:
+        """Whether a shard had ended, or ends within moments, and lives again."""
+        for _ in range(50):
+            if self.cluster is None or self.cluster.revive():
+                return self.cluster is not None
+            PAUSE.wait(0.2)
+        return False
 
     def workspaces(self) -> list[Workspace]:
         return [Workspace(one, "day", self.key) for one in self.doors]  # type: ignore[arg-type]
