@@ -72,6 +72,7 @@ class Shards:
 
     shards: list[Shard]
     reviving: threading.Lock = field(default_factory=threading.Lock)
+    revived: int = 0
 
     @property
     def peers(self) -> list[str]:
@@ -105,6 +106,7 @@ class Shards:
                 one.start(self.peers)
             for one in ended:
                 one.wait()
+            self.revived += len(ended)
         return bool(ended)
 
     def kill(self) -> None:

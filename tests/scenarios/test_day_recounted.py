@@ -118,17 +118,20 @@ class Scene:
     def steadily(self, act: Callable[[], T]) -> T:
         """Does what can be done again, once more where a shard turns out to have ended by itself."""
         while True:
+            before = self.cluster.revived if self.cluster else 0
             try:
                 return act()
             except Exception:
-                if self.killing or not self._revived():
+                if self.killing or not self._revived(before):
                     raise
 
-    def _revived(self) -> bool:
-        """Whether a shard had ended, or ends within moments, and lives again."""
+    def _revived(self, before: int) -> bool:
+        """Whether a shard had ended since, or ends within moments, and lives again."""
         for _ in range(50):
-            if self.cluster is None or self.cluster.revive():
-                return self.cluster is not None
+            if self.cluster is None:
+                return False
+            if self.cluster.revive() or self.cluster.revived > before:
+                return True
             PAUSE.wait(0.2)
         return False
 
