@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 
 from holdfast.kernel.time import Clock
@@ -57,12 +56,9 @@ class Rollups:
             void += ((known.version, version),)
         self._finished = None
         now = State(version, settled, max(settled // 60_000 * 60_000, known.closed_ms), void)
-        touched = rollups.written_between(self._columns, known.received_ms, settled)
-        if len(touched) > 5000:
-            log.info("making %d minutes of stored figures", len(touched))
-        minutes: dict[str, set[int]] = defaultdict(set)
-        for one in touched:
-            minutes[one.workspace].add(one.minute)
+        minutes = rollups.written_between(self._columns, known.received_ms, settled)
+        if (many := sum(map(len, minutes.values()))) > 5000:
+            log.info("making %d minutes of stored figures", many)
         made = sum(self._make(level, minutes, known, now) for level in MADE_OF)
         rollups.put_state(self._columns, now)
         self._finished = version

@@ -84,14 +84,6 @@ class Known:
         return f"{_finished('version', self.state)}{listed}"
 
 
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """A minute (its start, in Unix seconds) of a workspace that holds calls."""
-
-    workspace: str
-    minute: int
-
-
 def state(columns: Columns) -> State:
     """How far the stored buckets go."""
     rows = columns.everywhere(
@@ -131,28 +123,35 @@ def put_state(columns: Columns, now: State) -> None:
 _MINUTES = "toUnixTimestamp(toStartOfMinute(started_at))"
 
 
-def written_between(columns: Columns, after_ms: int, until_ms: int) -> list[Touched]:
-    """Minutes with calls that were written after one instant and by another (Unix milliseconds)."""
-    rows = columns.everywhere(
-        f"SELECT DISTINCT workspace, {_MINUTES} AS minute FROM calls"
-        " WHERE received_at > fromUnixTimestamp64Milli({after:Int64}, 'UTC')"
-        " AND received_at <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
-        {"after": after_ms, "until": until_ms},
+def written_between(columns: Columns, after_ms: int, until_ms: int) -> dict[str, set[int]]:
+    """By workspace, the minutes (Unix seconds) with calls that were written after one instant and by another."""
+    return _by_workspace(
+        columns,
+        _MINUTES,
+        "received_at > fromUnixTimestamp64Milli({from:Int64}, 'UTC')"
+        " AND received_at <= fromUnixTimestamp64Milli({to:Int64}, 'UTC')",
+        after_ms,
+        until_ms,
     )
-    return [Touched(str(workspace), int(minute)) for workspace, minute in rows]
 
 
-def with_calls(columns: Columns, level: Level, start: int, end: int) -> dict[str, list[int]]:
+def with_calls(columns: Columns, level: Level, start: int, end: int) -> dict[str, set[int]]:
     """By workspace, the buckets of a level that hold calls which began between two instants (Unix seconds)."""
-    rows = columns.everywhere(
-        f"SELECT DISTINCT workspace, toUnixTimestamp({_bucket(level, 'started_at')}) FROM calls"
-        " WHERE started_at >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')"
+    return _by_workspace(
+        columns,
+        f"toUnixTimestamp({_bucket(level, 'started_at')})",
+        "started_at >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')"
         " AND started_at < fromUnixTimestamp64Nano({to:Int64}, 'UTC')",
-        {"from": start * NS, "to": end * NS},
+        start * NS,
+        end * NS,
     )
-    found: dict[str, list[int]] = {}
-    for workspace, bucket in rows:
-        found.setdefault(str(workspace), []).append(int(bucket))
+
+
+def _by_workspace(columns: Columns, what: str, where: str, start: int, end: int) -> dict[str, set[int]]:
+    sql = f"SELECT DISTINCT workspace, {what} FROM calls WHERE {where}"
+    found: dict[str, set[int]] = {}
+    for workspace, one in columns.everywhere(sql, {"from": start, "to": end}):
+        found.setdefault(str(workspace), set()).add(int(one))
     return found
 
 
