@@ -19,7 +19,7 @@ from holdfast.kernel.context import Actor, Context
 from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
-from shards import TOOL, Shard, Shards
+from shards import Shards, pair_of, running
 from stand import FakeClock, free_port
 from workers import ByUnit, rank
 
@@ -167,24 +167,13 @@ def ctx(clock: FakeClock) -> Context:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
     """Two ClickHouse servers, the shards of one cluster, that live as long as the test run."""
-    yield from _servers(tmp_path_factory.mktemp("shards"), 2)
+    yield from running(tmp_path_factory.mktemp("shards"), 2)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
     """One plain ClickHouse server."""
-    yield from _servers(tmp_path_factory.mktemp("server"), 1)
-
-
-def _servers(folder: Path, count: int) -> Iterator[Shards]:
-    if not TOOL.is_file():
-        pytest.skip("no ClickHouse server here (../shared/tools/clickhouse-node)")
-    made = Shards([Shard(folder / f"node{number}") for number in range(count)])
-    try:
-        made.start()
-        yield made
-    finally:
-        made.kill()
+    yield from running(tmp_path_factory.mktemp("server"), 1)
 
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("shards", marks=pytest.mark.slow)])
@@ -196,18 +185,21 @@ def new_stores(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def new_shared_stores(
-    cluster: Shards, postgresql: str, migrated_template: str
-) -> Callable[[], dict[str, str]]:
-    """Gives the settings of an empty pair of stores that several processes may share: two shards and PostgreSQL."""
+def new_sql_url(postgresql: str, migrated_template: str) -> Callable[[], str]:
+    """Gives the address of an empty, migrated control store on PostgreSQL."""
 
-    def make() -> dict[str, str]:
-        cluster.revive()
+    def make() -> str:
         name = f"t{time.monotonic_ns()}"
         _create(postgresql, name, migrated_template).close()
-        return {"columns_url": cluster.url(name), "sql_url": postgresql.rsplit("/", 1)[0] + f"/{name}"}
+        return postgresql.rsplit("/", 1)[0] + f"/{name}"
 
     return make
+
+
+@pytest.fixture(scope="session")
+def new_shared_stores(cluster: Shards, new_sql_url: Callable[[], str]) -> Callable[[], dict[str, str]]:
+    """Gives the settings of an empty pair of stores that several processes may share: two shards and PostgreSQL."""
+    return lambda: pair_of(cluster, new_sql_url())
 
 
 @pytest.fixture(params=["embedded", pytest.param("shards", marks=pytest.mark.slow)])

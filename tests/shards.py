@@ -8,8 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from running_core import NO_TLS, until
 from stand import free_port
@@ -59,6 +63,20 @@ class Shard:
 
         until(answers, 100, "a ClickHouse server")
 
+    def ended(self) -> bool:
+        """Whether it ended by itself, or is about to: it still answers then, with nothing but that."""
+        import httpx2
+
+        if self.process is None:
+            return False
+        if self.process.poll() is not None:
+            return True
+        try:
+            said = httpx2.get(f"http://127.0.0.1:{self.http}/?query=SELECT+1", timeout=5, verify=NO_TLS).text
+        except httpx2.TransportError:
+            return self.process.poll() is not None
+        return "(ABORTED)" in said
+
     def kill(self) -> None:
         """`kill -9` of the server and what started it."""
         if self.process is not None and self.process.poll() is None:
@@ -101,8 +119,9 @@ class Shards:
         A server of this build may abort when its peer is killed: it does not catch the reset of an idle connection.
         """
         with self.reviving:
-            ended = [one for one in self.shards if one.process is not None and one.process.poll() is not None]
+            ended = [one for one in self.shards if one.ended()]
             for one in ended:
+                one.kill()
                 one.start(self.peers)
             for one in ended:
                 one.wait()
@@ -113,3 +132,21 @@ class Shards:
         """Ends all."""
         for one in self.shards:
             one.kill()
+
+
+def running(folder: Path, count: int) -> Iterator[Shards]:
+    """So many servers, for a fixture. A module that kills one has servers of its own."""
+    if not TOOL.is_file():
+        pytest.skip("no ClickHouse server here (../shared/tools/clickhouse-node)")
+    made = Shards([Shard(folder / f"node{number}") for number in range(count)])
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
+
+
+def pair_of(cluster: Shards, sql_url: str) -> dict[str, str]:
+    """The settings of a new database on a cluster, and of a control store."""
+    cluster.revive()
+    return {"columns_url": cluster.url(f"t{time.monotonic_ns()}"), "sql_url": sql_url}

@@ -22,6 +22,8 @@ TOLD = {
 }
 WELL, FAILING, SLOW, SILENT, BARE = "order-desk", "claims-triage", "search-helper", "night-batch", "newcomer"
 SILENT_HOURS = 5
+SILENT_SINCE = timedelta(hours=SILENT_HOURS, minutes=5)
+"""How long before `now` the silent one called last."""
 
 
 def bodies(now: datetime) -> Iterator[bytes]:

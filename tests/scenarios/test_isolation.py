@@ -326,6 +326,7 @@ def test_no_filter_tells_what_is_hidden(world: World, name: str) -> None:
     """Searching, filtering, counting or exporting by what is hidden answers as for what never was."""
     credential = world.credentials[name]
     own, _ = sides(world, credential)
+    until(lambda: no_job_of_the_past(world), 120, "the end of what other tests asked for")
     tries = 0
     client, csrf = world.client(credential)
     with client:
@@ -339,14 +340,17 @@ def test_no_filter_tells_what_is_hidden(world: World, name: str) -> None:
                 parameters = [one for one in parameters if one in ("text", "q", "system", "user")]
             for parameter in parameters:
                 for value in secrets_for(world, credential, parameter):
-                    answers = []
-                    for text in (value, another(value) if parameter != "cursor" else value):
-                        ask = next(asks(world, operation, own, csrf, **{f"query_{parameter}": text}))
-                        answer = ask.by(client)
-                        told = f"{ask.path} {parameter}={text} as {name}: {answer.status_code}"
-                        assert answer.status_code < 500, f"{told} {answer.text[:300]}"
-                        assert not marks_in(answer, credential.hidden, [*ask.sent, text]), told
-                        answers.append(comparable(answer, [text]))
+                    for _ in range(3):  # what comes with time alone differs once, what tells differs always
+                        answers = []
+                        for text in (value, another(value) if parameter != "cursor" else value):
+                            ask = next(asks(world, operation, own, csrf, **{f"query_{parameter}": text}))
+                            answer = ask.by(client)
+                            told = f"{ask.path} {parameter}={text} as {name}: {answer.status_code}"
+                            assert answer.status_code < 500, f"{told} {answer.text[:300]}"
+                            assert not marks_in(answer, credential.hidden, [*ask.sent, text]), told
+                            answers.append(comparable(answer, [text]))
+                        if answers[0] == answers[1]:
+                            break
                     tries += 1
                     assert answers[0] == answers[1], (
                         f"{operation.title}: {parameter} tells of {value} to {name}"
@@ -362,10 +366,10 @@ def test_counts_are_of_what_may_be_seen(world: World) -> None:
         with client:
             found = client.get("/api/v1/calls/count").json()
         counted[name] = (found["calls"], found["spans"])
-    assert counted["full key"] == counted["viewer"] == (4, 8)
-    assert counted["limited"] == counted["limited reader"] == (2, 4)
+    assert counted["full key"] == counted["viewer"] == (4, 20)
+    assert counted["limited"] == counted["limited reader"] == (2, 10)
     assert counted["crossed"] == (0, 0)  # each system where the other one runs: nothing is in both
-    assert counted["their key"] == (2, 4)
+    assert counted["their key"] == (2, 10)
 
 
 def test_who_may_not_read_content_reads_none(world: World) -> None:

@@ -20,6 +20,7 @@ import httpx2
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from holdfast.kernel.errors import Unavailable
 from holdfast.platform.leases import reads as leases
 from holdfast.storage.columns import Columns
 from holdfast.storage.sql import Database
@@ -29,7 +30,7 @@ from holdfast.telemetry.rules.merge import resolve
 from holdfast.telemetry.store import spans as stored_spans
 from otlp_made import CHAT, MILLISECOND, body, span
 from running_core import PAUSE, CoreProcess, Workspace, until
-from shards import Shards
+from shards import Shards, pair_of, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 Call = tuple[str, str, int, tuple[str, ...]]
@@ -73,6 +74,17 @@ class House:
         """The same workspace at both doors."""
         made = self.one.workspace(scopes=scopes)
         return [made, Workspace(self.two, made.slug, made.key)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
+    """Two shards of this module's own: one of them is killed."""
+    yield from running(tmp_path_factory.mktemp("shards"), 2)
+
+
+@pytest.fixture(scope="module")
+def new_shared_stores(cluster: Shards, new_sql_url: Callable[[], str]) -> Callable[[], dict[str, str]]:
+    return lambda: pair_of(cluster, new_sql_url())
 
 
 @pytest.fixture(scope="module")
@@ -239,42 +251,6 @@ def test_what_a_killed_process_left_uncounted_others_count(house: House) -> None
     assert doors[0].count() == (20, 40)
 
 
-def test_a_shard_killed_in_the_middle_of_a_batch_costs_nothing(house: House, cluster: Shards) -> None:
-    doors = house.workspace()
-    at = time.time_ns() - 60 * 10**9
-    traces = [hashlib.md5(f"shard{n}".encode()).hexdigest() for n in range(400)]
-    refused: list[str] = []
-    half = threading.Event()
-
-    def run(which: int) -> None:
-        for n in range(which, len(traces), 2):
-            sent = body(list(pair(traces[n], at)))
-            while True:
-                answer = doors[which].post(sent)
-                if answer.status_code == 200:
-                    break
-                assert answer.status_code == 503
-                assert int(answer.headers["retry-after"]) > 0
-                refused.append(answer.text)
-                PAUSE.wait(0.2)
-            if n > 100:
-                half.set()
-
-    threads = [threading.Thread(target=run, args=[which]) for which in (0, 1)]
-    for thread in threads:
-        thread.start()
-    assert half.wait(60)
-    cluster.shards[1].kill()
-    until(lambda: bool(refused), 30, "a refusal")
-    assert not doors[0].core.client.get("/readyz").is_success
-    cluster.restart(1)
-    for thread in threads:
-        thread.join()
-    assert any(f"127.0.0.1:{cluster.shards[1].http} does not answer" in one for one in refused)
-    assert len(settles(house.columns, set(traces))) == 400
-    assert [door.count() for door in doors] == [(400, 800)] * 2
-
-
 def test_jobs_run_in_the_worker_alone(house: House) -> None:
     def held() -> set[str]:
         with house.database.reading() as tx:
@@ -342,6 +318,55 @@ def test_an_erased_person_is_gone_while_others_write(house: House) -> None:
     traces = {one.trace_id.hex() for n in range(30) for one in sent(n, person)}
     assert len(settles(house.columns, traces)) == 30, "the calls stay"
     settles(house.columns, {sent(n, "someone else")[0].trace_id.hex() for n in range(len(others))})
+
+
+def whole(house: House, cluster: Shards) -> bool:
+    """Whether both shards answer, each asked by either and from either door: a survivor may fall after its peer did."""
+    cluster.revive()
+    try:
+        for _ in range(20):
+            house.columns.everywhere("SELECT count() FROM calls")
+            PAUSE.wait(0.05)
+    except Unavailable:
+        return False
+    return all(core.client.get("/readyz").is_success for core in (house.one, house.two))
+
+
+def test_a_shard_killed_in_the_middle_of_a_batch_costs_nothing(house: House, cluster: Shards) -> None:
+    doors = house.workspace()
+    at = time.time_ns() - 60 * 10**9
+    traces = [hashlib.md5(f"shard{n}".encode()).hexdigest() for n in range(400)]
+    refused: list[str] = []
+    half = threading.Event()
+
+    def run(which: int) -> None:
+        for n in range(which, len(traces), 2):
+            sent = body(list(pair(traces[n], at)))
+            while True:
+                answer = doors[which].post(sent)
+                if answer.status_code == 200:
+                    break
+                assert answer.status_code == 503
+                assert int(answer.headers["retry-after"]) > 0
+                refused.append(answer.text)
+                PAUSE.wait(0.2)
+            if n > 100:
+                half.set()
+
+    threads = [threading.Thread(target=run, args=[which]) for which in (0, 1)]
+    for thread in threads:
+        thread.start()
+    assert half.wait(60)
+    cluster.shards[1].kill()
+    until(lambda: bool(refused), 30, "a refusal")
+    assert not doors[0].core.client.get("/readyz").is_success
+    cluster.restart(1)
+    for thread in threads:
+        thread.join()
+    until(lambda: whole(house, cluster), 60, "both shards")
+    assert any(f"127.0.0.1:{cluster.shards[1].http} does not answer" in one for one in refused)
+    assert len(settles(house.columns, set(traces))) == 400
+    assert [door.count() for door in doors] == [(400, 800)] * 2
 
 
 def refused(*arguments: str, **settings: str) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from holdfast.storage.cluster import Node, localised, parse, steps
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.rules.holds import Hold
 from holdfast.telemetry.store import erasing, retention
-from shards import Shards
+from shards import Shards, running
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
@@ -28,6 +29,12 @@ NAMES = ("workspace", "trace_id", "span_id", "user", "session", "kind", "started
 
 APART = [pytest.param(name, marks=pytest.mark.slow) for name in ("server", "shards")]
 everywhere = pytest.mark.parametrize("columns", ["embedded", *APART], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
+    """Two shards of this module's own: one of them is killed."""
+    yield from running(tmp_path_factory.mktemp("shards"), 2)
 
 
 def trace(number: int) -> str:
