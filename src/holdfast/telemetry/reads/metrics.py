@@ -145,11 +145,11 @@ def _read(
 ) -> None:
     """Adds what all pieces of a window hold. Raises Invalid for too many rows."""
     stored = [piece for piece in pieces if piece.cuboid]
-    read = [piece for piece in pieces if not piece.cuboid]
+    raw = [piece for piece in pieces if not piece.cuboid]
     made = [store.from_buckets(columns, workspace, wanted, stored, most, at.known)] if stored else []
-    if read:
-        made += store.from_calls(columns, workspace, wanted, read, most)
-    if any(len(rows) > most for _, rows in made):
+    if raw:
+        made += store.from_calls(columns, workspace, wanted, raw, most)
+    if any(len(read.rows) > most for read in made):
         raise Invalid(
             f"this would be more than {most:,} rows; ask for fewer groups, longer steps or a filter",
             where="group_by",

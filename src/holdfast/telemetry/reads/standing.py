@@ -36,7 +36,6 @@ FIGURES = (
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 HOURS = 24 * (week.DAYS + 1)
-ADDED = tuple(name for name in FIGURES if name != "latency_p95")
 UNSAID = ("without_route", "without_tenant")
 MOST_SYSTEMS = 200
 Values = Mapping[str, Any]
@@ -121,17 +120,13 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
         columns,
         workspace,
         (
-            of.asked(("latency_p95",), past, step, ("system",), limit=MOST_SYSTEMS),
-            replace(
-                of.asked((*ADDED, *UNSAID), past, Step(3600), ("system",), limit=MOST_SYSTEMS), totals=DAY
-            ),
+            of.asked((*FIGURES, *UNSAID), past, step, ("system",), limit=MOST_SYSTEMS),
+            of.asked(("calls", "cost"), past, Step(3600), ("system",), limit=MOST_SYSTEMS),
             of.asked(FIGURES[:4], TimeRange(now - HOUR, now), None, ("system",), limit=MOST_SYSTEMS),
         ),
     )
     left = 1 - (now.astimezone(UTC) - (end - HOUR)) / HOUR
-    slow = {(row.start, row.group): row.values for row in days.rows}
-    whole = [replace(row, values={**row.values, **slow[row.start, row.group]}) for row in hours.totals]
-    by_day, by_hour = _by_system(whole), _by_system(hours.rows)
+    by_day, by_hour = _by_system(days.rows), _by_system(hours.rows)
     recent = {row.group[0]: row.values for row in last_hour.rows}
     made = [
         _standing(name, start, left, by_day.get(name, {}), by_hour.get(name, {}), recent.get(name))
@@ -145,13 +140,13 @@ def today(columns: Columns, workspace: str, of: Chosen, now: datetime) -> Today:
         key=lambda one: (-(one.silence.usual if one.silence else 0), -(one.off[0].spreads if one.off else 0))
     )
     routeless, tenantless = (
-        int(sum(row.values[name] for row in hours.totals if row.start == end - DAY)) for name in UNSAID
+        int(sum(row.values[name] for row in days.rows if row.start == end - DAY)) for name in UNSAID
     )
     return Today(
         end - DAY,
         end,
         made,
-        max(hours.groups - MOST_SYSTEMS, 0),
+        max(days.groups - MOST_SYSTEMS, 0),
         routeless,
         tenantless,
         not recent,

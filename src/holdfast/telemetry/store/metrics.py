@@ -17,14 +17,25 @@ from holdfast.telemetry.store.spans import in_places
 
 Key = tuple[int | None, tuple[str, ...]]
 """The start of a step (Unix seconds; None without steps), and the value of each dimension."""
-Read = tuple[tuple[str, ...], list[dict[str, Any]]]
-"""Figures that were read together, and the rows."""
 SHORT_NS = 7200 * NS
 """Calls of no longer than this are read in one go."""
 ONE_THREAD = {"max_threads": 1}
 """For what is little: the queries of a page run beside one another instead."""
 _MARK = "\0"
 """Stands between a currency and the first dimension: the engine groups by one text faster than by two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Figures that were read together. A row is a step (where there are any), the dimensions, and the figures.
+
+    Amounts are by currency: it stands with the first dimension, or alone before the figures. `by_key`: each row counts
+    one key of the one figure.
+    """
+
+    names: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ def from_calls(
         query = Select(
             "calls", read, clauses, params, group_by=grouped, limit=most + 1, final=True, settings=settings
         )
-        found.append((names, columns.dicts(workspace, query)))
+        found.append(Read(names, columns.rows(workspace, query), names[0] in apart))
     return found
 
 
@@ -83,7 +94,7 @@ def from_buckets(
             f"sumMap({counts.keys}, {counts.counts}) AS m_{name}" if counts else f"sum({name}) AS f_{name}"
         )
     query = Select("rollups", read, clauses, params, group_by=grouped, limit=most + 1, settings=ONE_THREAD)
-    return wanted.figures, columns.dicts(workspace, query)
+    return Read(wanted.figures, columns.rows(workspace, query))
 
 
 def _keys(wanted: Wanted, at: str, names: Iterable[str], *, stored: bool) -> tuple[list[str], list[str]]:
@@ -148,28 +159,34 @@ def within(pieces: Sequence[Piece], params: dict[str, Any], prefix: str) -> str:
 
 def added(reads: Iterable[Read], wanted: Wanted, into: dict[Key, dict[str, Any]]) -> None:
     """Adds what was read to what is there, key by key; amounts by currency."""
-    dimensions = range(len(wanted.by))
-    for names, rows in reads:
-        for row in rows:
-            group = [str(row[f"g{n}"]) for n in dimensions]
-            currency = row.get("currency", "")
-            if group and any(map(_is_money, names)):
-                currency, _, group[0] = group[0].partition(_MARK)
-            held = into.setdefault((row.get("step"), tuple(group)), {})
-            if "k" in row:
-                _count(held.setdefault(names[0], {}), (row["k"],), (row["n"],))
+    at, width = bool(wanted.step), len(wanted.by)
+    for read in reads:
+        money = any(map(_is_money, read.names))
+        first = at + width + (money and not width)
+        places = list(enumerate(read.names, first))
+        maps = [(place, name) for place, name in places if name in MAPS]
+        amounts = [(place, name) for place, name in places if _is_money(name)]
+        sums = [one for one in places if one not in maps and one not in amounts]
+        for row in read.rows:
+            group = tuple(map(str, row[at : at + width]))
+            currency = ""
+            if money and width:
+                currency, _, value = group[0].partition(_MARK)
+                group = (value, *group[1:])
+            elif money:
+                currency = row[at]
+            held = into.setdefault((row[0] if at else None, group), {})
+            if read.by_key:
+                _count(held.setdefault(read.names[0], {}), (row[first],), (row[first + 1],))
                 continue
-            for name in names:
-                if name in MAPS:
-                    _count(held.setdefault(name, {}), *row[f"m_{name}"])
-                    continue
-                value = row[f"f_{name}"]
-                if _is_money(name):
-                    amounts = held.setdefault(name, {})
-                    if currency:
-                        amounts[currency] = amounts.get(currency, Decimal(0)) + value
-                else:
-                    held[name] = held.get(name, 0) + int(value)
+            for place, name in sums:
+                held[name] = held.get(name, 0) + row[place]
+            for place, name in maps:
+                _count(held.setdefault(name, {}), *row[place])
+            for place, name in amounts:
+                held.setdefault(name, {})
+                if currency:
+                    held[name][currency] = held[name].get(currency, Decimal(0)) + row[place]
 
 
 def _count(into: dict[Any, int], keys: Iterable[Any], counts: Iterable[Any]) -> None:
