@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from holdfast.kernel.errors import Invalid
-from holdfast.storage.columns import READERS, Columns
+from holdfast.storage.columns import Columns
 from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step, TimeRange
 from holdfast.telemetry.reads import operations as operated
 from holdfast.telemetry.rules.cover import NS, Level, Piece, cover
@@ -57,8 +56,7 @@ def answers(
     Raises as `query` does.
     """
     at = moment(columns, workspace)
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda one: query(columns, workspace, one, complete=complete, at=at), asked))
+    return columns.each(lambda one: query(columns, workspace, one, complete=complete, at=at), asked)
 
 
 def query(

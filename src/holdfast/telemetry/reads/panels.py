@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,6 +10,7 @@ from holdfast.kernel.errors import HoldfastError
 from holdfast.storage.columns import Columns
 from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step, TimeRange
 from holdfast.telemetry.reads import metrics
+from holdfast.telemetry.reads.metrics import Moment
 from holdfast.telemetry.rules import panels
 from holdfast.telemetry.rules.measures import MEASURES
 from holdfast.telemetry.rules.panels import Panel
@@ -18,8 +18,6 @@ from holdfast.telemetry.rules.panels import Panel
 DIMENSIONS = metrics.GROUPS
 ROWS = 200
 """Most groups of a table."""
-AT_ONCE = 3
-"""Panels that are answered at the same time: as many as the store has readers."""
 NOTHING = MetricAnswer([], 0, True, 0.0)
 
 
@@ -63,17 +61,24 @@ def check(panel: Panel) -> Panel:
 
 
 def plot(
-    columns: Columns, workspace: str, asked: Asked, *, complete: bool = True, tabled: bool = True
+    columns: Columns,
+    workspace: str,
+    asked: Asked,
+    *,
+    complete: bool = True,
+    tabled: bool = True,
+    at: Moment | None = None,
 ) -> Plot:
     """The answer to one panel. Without `tabled`, the totals of groups say how they rank alone. Raises Invalid."""
+    at = at or metrics.moment(columns, workspace)
     whole = asked.whole
     ranks = replace(whole, measures=_ranking(whole.measures)) if whole.group_by and not tabled else whole
-    totals = metrics.query(columns, workspace, ranks, complete=complete)
+    totals = metrics.query(columns, workspace, ranks, complete=complete, at=at)
     top = tuple(row.group for row in totals.rows[: asked.panel.top])
     starts = panels.starts(asked.step, asked.within)
     if not top:
         return Plot(totals, [], (), starts, totals.complete)
-    rows = stepped(columns, workspace, whole, asked.step, top)
+    rows = stepped(columns, workspace, whole, asked.step, top, at)
     return Plot(totals, rows, top, starts, complete)
 
 
@@ -92,6 +97,7 @@ def stepped(
     whole: MetricQuery,
     step: Step,
     groups: Sequence[tuple[str, ...]],
+    at: Moment | None = None,
 ) -> list[MetricRow]:
     """A query's figures by step, of these groups alone: so many groups that there are, so few are read."""
     equals = dict(whole.equals)
@@ -99,7 +105,7 @@ def stepped(
         equals[name] = tuple(sorted({group[place] for group in groups}))
     narrowed = replace(whole, step=step, equals=equals, limit=10_000)
     kept = set(groups)
-    return [row for row in metrics.query(columns, workspace, narrowed).rows if row.group in kept]
+    return [row for row in metrics.query(columns, workspace, narrowed, at=at).rows if row.group in kept]
 
 
 def plots(columns: Columns, workspace: str, asked: Sequence[Asked], *, complete: bool = True) -> list[Plot]:
@@ -119,16 +125,10 @@ def plots(columns: Columns, workspace: str, asked: Sequence[Asked], *, complete:
     def answer(key: Asked) -> Plot:
         merged = replace(key, panel=replace(key.panel, measures=tuple(together[key])))
         try:
-            return plot(columns, workspace, merged, complete=complete, tabled=False)
+            return plot(columns, workspace, merged, complete=complete, tabled=False, at=at)
         except HoldfastError as error:
             return Plot(NOTHING, [], (), [], False, error.detail)
 
-    found = dict(zip(together, _each(answer, list(together)), strict=True))
+    at = metrics.moment(columns, workspace)
+    found = dict(zip(together, columns.each(answer, list(together)), strict=True))
     return [found[key] for key in keys]
-
-
-def _each(answer: Callable[[Asked], Plot], keys: list[Asked]) -> list[Plot]:
-    if len(keys) < 2:
-        return [answer(key) for key in keys]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(answer, keys))

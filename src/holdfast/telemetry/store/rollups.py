@@ -36,7 +36,8 @@ MADE_OF: dict[Level, Level | None] = {
 """What each kind of bucket is made of, in the order in which they are made; None: of calls."""
 SETTLE_MS = 30_000
 """How long after its `received_at` a call may become visible; one that took half of this is written once more."""
-KNOWN_SECONDS = 2.0
+KNOWN_SECONDS = 20.0
+"""How long a reader goes by what it knew: what was made since is read from calls meanwhile, so the answer is the same."""
 _KNOWN = "stored figures of "
 MOST_LISTED = 200
 AT_ONCE = 2000
@@ -96,7 +97,7 @@ def state(columns: Columns) -> State:
 
 
 def known(columns: Columns, workspace: str) -> Known:
-    """What is known of a workspace's stored buckets, at most two seconds ago: what held then can still be read."""
+    """What is known of a workspace's stored buckets, not long ago: what held then can still be read."""
 
     def read() -> Known:
         at = state(columns)
