@@ -64,18 +64,24 @@ class Shard:
         until(answers, 100, "a ClickHouse server")
 
     def ended(self) -> bool:
-        """Whether it ended by itself, or is about to: it still answers then, with nothing but that."""
+        """Whether it ended by itself, or is about to: it listens no more then, or answers with nothing but that."""
         import httpx2
 
         if self.process is None:
             return False
-        if self.process.poll() is not None:
-            return True
         try:
-            said = httpx2.get(f"http://127.0.0.1:{self.http}/?query=SELECT+1", timeout=5, verify=NO_TLS).text
+            return self.process.poll() is not None or "(ABORTED)" in self.said("SELECT 1")
+        except httpx2.ConnectError:
+            return True
         except httpx2.TransportError:
             return self.process.poll() is not None
-        return "(ABORTED)" in said
+
+    def said(self, query: str) -> str:
+        """What it answers to a query. Raises what the client raises."""
+        import httpx2
+
+        address = f"http://127.0.0.1:{self.http}/"
+        return httpx2.get(address, params={"query": query}, timeout=5, verify=NO_TLS).text.strip()
 
     def kill(self) -> None:
         """`kill -9` of the server and what started it."""
@@ -109,9 +115,21 @@ class Shards:
         return f"clickhouse://{hosts}/{database}" + ("?cluster=holdfast" if self.peers else "")
 
     def restart(self, number: int) -> None:
-        """Starts a shard again after `kill`, and waits for it."""
+        """Starts a shard again after `kill`, and waits until all answer for all: a survivor may abort meanwhile."""
         self.shards[number].start(self.peers)
         self.shards[number].wait()
+        until(self._whole, 60, "all shards")
+
+    def _whole(self) -> bool:
+        import httpx2
+
+        if self.revive():
+            return False
+        asked = "SELECT count() FROM cluster('holdfast', system.one)"
+        try:
+            return all(one.said(asked) == str(len(self.shards)) for one in self.shards for _ in range(5))
+        except httpx2.TransportError:
+            return False
 
     def revive(self) -> bool:
         """Starts those again that ended by themselves; whether there was any.
