@@ -33,7 +33,7 @@ from holdfast.telemetry.reads import metrics
 from running_core import NO_TLS, PAUSE, Workspace, until
 from scenarios.day import LISTED, MORNING, PERSON, PROVIDERS, Day, Told, afternoon
 from scenarios.recounted import check, check_list, queries
-from shards import Shards, pair_of, running
+from shards import Shards
 
 T = TypeVar("T")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -310,7 +310,6 @@ class Scene:
             finally:
                 cluster.shards[1].kill()
                 cluster.restart(1)
-                cluster.revive()
                 self.killing = False
             sent.result()
 
@@ -323,17 +322,6 @@ class Scene:
             self.pause()
         for one in self.doors:
             one.close()
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
-    """Two shards of this module's own: one of them is killed."""
-    yield from running(tmp_path_factory.mktemp("shards"), 2)
-
-
-@pytest.fixture(scope="module")
-def new_shared_stores(cluster: Shards, new_sql_url: Callable[[], str]) -> Callable[[], dict[str, str]]:
-    return lambda: pair_of(cluster, new_sql_url())
 
 
 @pytest.fixture(params=["chDB and SQLite", "shards and PostgreSQL"])

@@ -30,7 +30,7 @@ from holdfast.telemetry.rules.merge import resolve
 from holdfast.telemetry.store import spans as stored_spans
 from otlp_made import CHAT, MILLISECOND, body, span
 from running_core import PAUSE, CoreProcess, Workspace, until
-from shards import Shards, pair_of, running
+from shards import Shards
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 Call = tuple[str, str, int, tuple[str, ...]]
@@ -74,17 +74,6 @@ class House:
         """The same workspace at both doors."""
         made = self.one.workspace(scopes=scopes)
         return [made, Workspace(self.two, made.slug, made.key)]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
-    """Two shards of this module's own: one of them is killed."""
-    yield from running(tmp_path_factory.mktemp("shards"), 2)
-
-
-@pytest.fixture(scope="module")
-def new_shared_stores(cluster: Shards, new_sql_url: Callable[[], str]) -> Callable[[], dict[str, str]]:
-    return lambda: pair_of(cluster, new_sql_url())
 
 
 @pytest.fixture(scope="module")
