@@ -93,6 +93,15 @@ def test_pages_are_accessible_and_never_scroll_sideways(page: Page, axe: str, na
             page.screenshot(path=str(SHOTS / f"{name}-narrow.png"))
 
 
+def test_a_chart_that_has_not_been_drawn_anew_yet_does_not_widen_the_page(page: Page, told: Workspace) -> None:
+    page.add_init_script("window.ResizeObserver = class { observe() {} disconnect() {} }")
+    go(page, PAGES["cost"])
+    wide = page.locator("ops-chart .uplot").first.bounding_box()
+    page.set_viewport_size({"width": 320, "height": 844})
+    assert wide is not None and wide["width"] > 400
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 def test_measures_of_agents_and_tools(page: Page, told: Workspace) -> None:
     go(page, "metrics?range=7d&measure=tool_calls&measure=retrieval_empty_rate&group_by=tool")
     expect(page.locator("table.table")).to_contain_text("leave_balance")
