@@ -93,7 +93,9 @@ def test_pages_are_accessible_and_never_scroll_sideways(page: Page, axe: str, na
             page.screenshot(path=str(SHOTS / f"{name}-narrow.png"))
 
 
-def test_a_chart_that_has_not_been_drawn_anew_yet_does_not_widen_the_page(page: Page, told: Workspace) -> None:
+def test_a_chart_that_has_not_been_drawn_anew_yet_does_not_widen_the_page(
+    page: Page, told: Workspace
+) -> None:
     page.add_init_script("window.ResizeObserver = class { observe() {} disconnect() {} }")
     go(page, PAGES["cost"])
     wide = page.locator("ops-chart .uplot").first.bounding_box()

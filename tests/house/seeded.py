@@ -75,6 +75,20 @@ DEFECTS = (
         f"{METRICS}::test_a_bucket_that_lost_all_its_calls_is_empty",
     ),
     Defect(
+        "a call is counted in a window that it only shares a query with",
+        "telemetry/store/together.py",
+        "if inside is None or row[inside]:",
+        "if inside is None or row:",
+        f"{METRICS}::test_what_is_asked_together_is_as_if_it_were_asked_alone",
+    ),
+    Defect(
+        "what was read of past days is taken for true though something in them changed",
+        "telemetry/store/rollups.py",
+        "end <= made * NS for made in since",
+        "True for made in since",
+        f"{METRICS}::test_past_days_are_read_once_until_something_in_them_changes",
+    ),
+    Defect(
         "a bucket that was made is not made again though its calls changed",
         "telemetry/jobs/rollups.py",
         "for one in wanted if one + size <= closed)",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.telemetry.rules.adding import plus
 from holdfast.telemetry.rules.histogram import (
     BASE,
     RELATIVE_ERROR,
     ZERO,
     Histogram,
     bucket,
-    merged,
     middle,
     quantile,
 )
@@ -39,8 +40,10 @@ def test_a_quantile_is_near_the_value_of_that_rank(values: list[float], q: float
 
 @given(VALUES, VALUES)
 def test_adding_histograms_is_counting_together(one: list[float], two: list[float]) -> None:
-    assert merged([histogram(one), histogram(two)]) == histogram(one + two)
-    assert merged([histogram(two), histogram(one)]) == histogram(one + two)
+    first, second = {"latency": histogram(one)}, {"latency": histogram(two)}
+    before = deepcopy((first, second))
+    assert plus(first, second) == plus(second, first) == {"latency": histogram(one + two)}
+    assert (first, second) == before, "they may be kept: neither is changed"
 
 
 @given(st.floats(min_value=1e-6, max_value=1e9))

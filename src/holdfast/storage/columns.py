@@ -30,6 +30,7 @@ from urllib3.exceptions import HTTPError
 from holdfast.kernel.errors import Conflict, Unavailable
 from holdfast.storage import cluster
 from holdfast.storage.cluster import Address, Node
+from holdfast.storage.memory import Memory
 
 log = logging.getLogger("holdfast.storage")
 A = TypeVar("A")
@@ -43,6 +44,8 @@ WRITERS = 3
 """One for what senders wait for, one for the calls made of it, one for upkeep, so that none waits for another."""
 WHOLE = {"wait_end_of_query": 1}
 """A server sends a result only once it has all of it: an error in the midst is then an error, not a shorter file."""
+MOST_KEPT = 1_000_000
+"""Values (numbers and texts) of results that stay in memory: at most some 50 MB."""
 LEAN = {"max_threads": 1, "max_insert_threads": 1, "input_format_parallel_parsing": 0}
 """How the embedded engine inserts: in one thread. It would start several even for a few hundred rows."""
 
@@ -117,6 +120,8 @@ class Columns:
         self._nodes: dict[Node, Any] = {}
         self._on_nodes = threading.Lock()
         self._lately: dict[str, tuple[float, Any]] = {}
+        self.kept: Memory[Any] = Memory(MOST_KEPT)
+        """Results that their reader knows to be still the same."""
         self._prepared: dict[tuple[int, str, tuple[str, ...]], Any] = {}
         try:
             turn = itertools.cycle(self._open_nodes())

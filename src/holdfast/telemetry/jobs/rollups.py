@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from holdfast.kernel.time import Clock
 from holdfast.storage.columns import Columns
@@ -59,13 +60,22 @@ class Rollups:
         minutes = rollups.written_between(self._columns, known.received_ms, settled)
         if (many := sum(map(len, minutes.values()))) > 5000:
             log.info("making %d minutes of stored figures", many)
-        made = sum(self._make(level, minutes, known, now) for level in MADE_OF)
-        rollups.put_state(self._columns, now)
+        made, remade = 0, dict[str, int]()
+        for level in MADE_OF:
+            for workspace, buckets in self._make(level, minutes, known, now).items():
+                made += len(buckets)
+                remade[workspace] = min(buckets[0], remade.get(workspace, buckets[0]))
+        rollups.put_state(self._columns, replace(now, remade=remade))
         self._finished = version
         return made
 
-    def _make(self, level: Level, minutes: Mapping[str, set[int]], known: State, now: State) -> int:
-        """Makes the closed buckets of a level that hold some minutes, or that have closed since; returns how many."""
+    def _make(
+        self, level: Level, minutes: Mapping[str, set[int]], known: State, now: State
+    ) -> dict[str, list[int]]:
+        """Makes the closed buckets of a level that hold some minutes, or that have closed since.
+
+        Returns their starts (Unix seconds, in order) by workspace.
+        """
         size, before, closed = level.seconds, known.closed_ms // 1000, now.closed_ms // 1000
         last = closed // size * size
         due = {workspace: {minute // size * size for minute in some} for workspace, some in minutes.items()}
@@ -74,12 +84,12 @@ class Rollups:
                 self._columns, level, before // size * size, last
             ).items():
                 due.setdefault(workspace, set()).update(buckets)
-        made = 0
+        made = {}
         for workspace, wanted in due.items():
             chosen = sorted(one for one in wanted if one + size <= closed)
             if chosen:
                 rollups.make(self._columns, workspace, level, chosen, known, now)
-                made += len(chosen)
+                made[workspace] = chosen
         return made
 
     def sweep(self) -> None:

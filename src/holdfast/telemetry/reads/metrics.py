@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,16 +14,17 @@ from holdfast.kernel.errors import Invalid
 from holdfast.storage.columns import Columns
 from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step, TimeRange
 from holdfast.telemetry.reads import operations as operated
-from holdfast.telemetry.rules.cover import NS, Level, Piece, cover
+from holdfast.telemetry.rules.adding import Figures, Key, added
+from holdfast.telemetry.rules.cover import NS, Level, Piece, cover, whole_days
 from holdfast.telemetry.rules.measure import Measure
 from holdfast.telemetry.rules.measures import MEASURES
 from holdfast.telemetry.store import metrics as store
 from holdfast.telemetry.store import operations, rollups
 from holdfast.telemetry.store.calls import FILTERS, FLAGS, CallFilter
 from holdfast.telemetry.store.figures import BY_SYSTEM, DISTINCT, MAPS, NARROW, WIDE
-from holdfast.telemetry.store.metrics import Key, Wanted
 from holdfast.telemetry.store.rollups import Known
 from holdfast.telemetry.store.spans import nanoseconds
+from holdfast.telemetry.store.together import Part, Wanted
 
 GROUPS = (*FILTERS, *FLAGS, "model", "finish_reason", *operations.OWN)
 """Dimensions that figures can be grouped by; not every one of them is one of calls, and not every one of operations."""
@@ -48,15 +51,12 @@ def moment(columns: Columns, workspace: str) -> Moment:
     return Moment(known, tuple(rollups.changed_minutes(columns, workspace, known.state.received_ms)))
 
 
-def answers(
-    columns: Columns, workspace: str, asked: Sequence[MetricQuery], *, complete: bool = True
-) -> list[MetricAnswer]:
-    """The answers to several queries, in their order, as of one moment; some are read at the same time.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a query needs of the calls: figures of pieces of its window, from stored buckets and from calls."""
 
-    Raises as `query` does.
-    """
-    at = moment(columns, workspace)
-    return columns.each(lambda one: query(columns, workspace, one, complete=complete, at=at), asked)
+    parts: tuple[Part, ...] = ()
+    raw_seconds: float = 0.0
 
 
 def query(
@@ -67,112 +67,162 @@ def query(
     complete: bool = True,
     at: Moment | None = None,
 ) -> MetricAnswer:
-    """The measures asked for. `complete`: whether all that was received has been counted. `at`: as of now, or later.
+    """The answer to one query; see `answers`."""
+    return answers(columns, workspace, [asked], complete=complete, at=at)[0]
 
-    Raises Invalid for a measure, dimension, step or zone that there is not, and where there would be too many rows.
+
+def answers(
+    columns: Columns,
+    workspace: str,
+    asked: Sequence[MetricQuery],
+    *,
+    complete: bool = True,
+    at: Moment | None = None,
+) -> list[MetricAnswer]:
+    """The answers to several queries, in their order, as of one moment: `at` or later. What they share is read once.
+
+    `complete`: whether all that was received has been counted. Raises Invalid for a measure, dimension, step or zone
+    that there is not, and where there would be too many rows.
     """
+    measures = [_checked(one) for one in asked]
+    plans = []
+    for one, wanted in zip(asked, measures, strict=True):
+        of_calls = [measure for measure in wanted if measure.source == "calls"]
+        if of_calls:
+            at = at or moment(columns, workspace)
+        plans.append(_plan(one, of_calls, at) if of_calls and at else Plan())
+    found = _read(columns, workspace, [plan.parts for plan in plans], at)
+    return [
+        _answer(columns, workspace, *parts, complete)
+        for parts in zip(asked, measures, plans, found, strict=True)
+    ]
+
+
+def _checked(asked: MetricQuery) -> list[Measure]:
     measures = [_measure(name) for name in asked.measures]
     _check(asked)
     operated.check(asked, measures)
-    step = _step_sql(asked.step) if asked.step else ""
-    found: dict[Key, dict[str, Any]] = {}
-    done: dict[Key, dict[str, Any]] = {}
-    raw, all_raw = 0.0, 0.0
-    if of_calls := [one for one in measures if one.source == "calls"]:
-        found, raw = _of_calls(columns, workspace, asked, of_calls, step, at)
-    if others := [one for one in measures if one.source == "operations"]:
-        done = operated.figures(columns, workspace, asked, others, step, MOST_ROWS)
-        all_raw = (asked.within.end - asked.within.start).total_seconds()
-    rows, groups = _rows(found, done, measures, asked.limit)
-    totals: list[MetricRow] = []
-    if asked.totals and DISTINCT.keys().isdisjoint(name for one in of_calls for name in one.figures):
-        start, length = int(asked.within.start.timestamp()), int(asked.totals.total_seconds())
-        by_span = _by_span(found, start, length), _by_span(done, start, length)
-        totals, _ = _rows(*by_span, measures, asked.limit)
-    return MetricAnswer(rows, groups, complete and groups <= asked.limit, raw, totals, all_raw)
+    return measures
 
 
-def _of_calls(
-    columns: Columns,
-    workspace: str,
-    asked: MetricQuery,
-    measures: list[Measure],
-    step: str,
-    at: Moment | None,
-) -> tuple[dict[Key, dict[str, Any]], float]:
-    """The figures that measures of calls need, and how many seconds of the window were read from calls."""
+def _plan(asked: MetricQuery, measures: list[Measure], at: Moment) -> Plan:
     filters = CallFilter(asked.within, dict(asked.equals), pairs=asked.pairs)
+    step = _step_sql(asked.step) if asked.step else ""
     needed = dict.fromkeys(name for measure in measures for name in measure.figures)
     distinct = [name for name in needed if name in DISTINCT]
     plain = tuple(dict.fromkeys(["rows", *(name for name in needed if name not in distinct)]))
-    at = at or moment(columns, workspace)
-    parts = _pieces(at, asked)
-    found: dict[Key, dict[str, Any]] = {}
-    _read(columns, workspace, Wanted(filters, plain, asked.group_by, step), parts, found, at)
-    whole = [Piece("", nanoseconds(asked.within.start), nanoseconds(asked.within.end))]
+    own = _pieces(at, asked)
+    parts = [(Wanted(filters, plain, asked.group_by, step), own)]
+    whole = (Piece("", nanoseconds(asked.within.start), nanoseconds(asked.within.end)),)
     amounts = tuple(name for name in distinct if name.endswith("_cost"))
     counts = tuple(name for name in distinct if name not in amounts)
     for names in (amounts, counts):  # apart: amounts are grouped by currency, and counts must not be
         if names:
-            _read(columns, workspace, Wanted(filters, names, asked.group_by, step), whole, found, at)
-    return found, sum(piece.end - piece.start for piece in parts if not piece.cuboid) / NS
+            parts.append((Wanted(filters, names, asked.group_by, step), whole))
+    return Plan(tuple(parts), sum(piece.end - piece.start for piece in own if not piece.cuboid) / NS)
+
+
+def _answer(
+    columns: Columns,
+    workspace: str,
+    asked: MetricQuery,
+    measures: list[Measure],
+    plan: Plan,
+    found: dict[Key, Figures],
+    complete: bool,
+) -> MetricAnswer:
+    done: dict[Key, Figures] = {}
+    all_raw = 0.0
+    if others := [one for one in measures if one.source == "operations"]:
+        step = _step_sql(asked.step) if asked.step else ""
+        done = operated.figures(columns, workspace, asked, others, step, MOST_ROWS)
+        all_raw = (asked.within.end - asked.within.start).total_seconds()
+    rows, groups = _rows(found, done, measures, asked.limit)
+    totals: list[MetricRow] = []
+    if asked.totals and DISTINCT.keys().isdisjoint(name for one in measures for name in one.figures):
+        start, length = int(asked.within.start.timestamp()), int(asked.totals.total_seconds())
+        by_span = _by_span(found, start, length), _by_span(done, start, length)
+        totals, _ = _rows(*by_span, measures, asked.limit)
+    return MetricAnswer(rows, groups, complete and groups <= asked.limit, plan.raw_seconds, totals, all_raw)
 
 
 def figures(
     columns: Columns, workspace: str, asked: MetricQuery, names: tuple[str, ...], most: int
-) -> dict[tuple[str, ...], dict[str, Any]]:
+) -> dict[tuple[str, ...], Figures]:
     """Figures (names of `store.figures`, no distinct ones) of a window, by any number of the stored dimensions.
 
     Without the step and limit of the query. Raises Invalid where the store would answer more than `most` rows.
     """
     filters = CallFilter(asked.within, dict(asked.equals), pairs=asked.pairs)
-    found: dict[Key, dict[str, Any]] = {}
     at = moment(columns, workspace)
-    _read(columns, workspace, Wanted(filters, names, asked.group_by), _pieces(at, asked), found, at, most)
+    part = Wanted(filters, names, asked.group_by), _pieces(at, asked)
+    [found] = _read(columns, workspace, [(part,)], at, most)
     return {group: one for (_, group), one in found.items() if one.get("rows")}
 
 
 def _read(
     columns: Columns,
     workspace: str,
-    wanted: Wanted,
-    pieces: Iterable[Piece],
-    into: dict[Key, dict[str, Any]],
-    at: Moment,
+    plans: Sequence[Sequence[Part]],
+    at: Moment | None,
     most: int = MOST_ROWS,
-) -> None:
-    """Adds what all pieces of a window hold. Raises Invalid for too many rows."""
-    stored = [piece for piece in pieces if piece.cuboid]
-    raw = [piece for piece in pieces if not piece.cuboid]
-    made = [store.from_buckets(columns, workspace, wanted, stored, most, at.known)] if stored else []
-    if raw:
-        made += store.from_calls(columns, workspace, wanted, raw, most)
-    if any(len(read.rows) > most for read in made):
-        raise Invalid(
-            f"this would be more than {most:,} rows; ask for fewer groups, longer steps or a filter",
-            where="group_by",
-        )
-    store.added(made, wanted, into)
+) -> list[dict[Key, Figures]]:
+    """The figures of each plan's parts, some queries at the same time. Raises Invalid for too many rows."""
+    tasks: list[tuple[list[int], Callable[[], list[dict[Key, Figures]]]]] = []
+    little: list[tuple[int, Part]] = []
+    for number, (wanted, pieces) in ((number, part) for number, parts in enumerate(plans) for part in parts):
+        days, rest = whole_days([piece for piece in pieces if piece.cuboid])
+        for read, stored in ((store.from_days, days), (store.from_buckets, rest)):
+            if stored and at:
+                part = wanted, tuple(stored)
+                tasks.append(([number], partial(read, columns, workspace, part, most, at.known)))
+        raw = wanted, tuple(piece for piece in pieces if not piece.cuboid)
+        if raw[1] and store.is_short(raw) and DISTINCT.keys().isdisjoint(wanted.figures):
+            little.append((number, raw))
+        elif raw[1]:
+            tasks.append(([number], partial(store.from_calls, columns, workspace, [raw], most)))
+    for together in _alike(little):
+        parts = [part for _, part in together]
+        task = partial(store.from_calls, columns, workspace, parts, most)
+        tasks.append(([number for number, _ in together], task))
+    answered = columns.each(lambda one: one[1](), tasks)
+    of: list[list[dict[Key, Figures]]] = [[] for _ in plans]
+    for (numbers, _), found in zip(tasks, answered, strict=True):
+        for number, own in zip(numbers, found, strict=True):
+            of[number].append(own)
+    return [added(itertools.chain.from_iterable(map(dict.items, parts))) for parts in of]
 
 
-def _by_span(found: dict[Key, dict[str, Any]], start: int, length: int) -> dict[Key, dict[str, Any]]:
+def _alike(parts: Sequence[tuple[int, Part]]) -> list[list[tuple[int, Part]]]:
+    """Parts to be read by one query: their filters are the same, and one of them groups by all that any groups by."""
+    found: list[list[tuple[int, Part]]] = []
+    for one in sorted(parts, key=lambda one: -len(one[1][0].by)):
+        wanted = one[1][0]
+        for some in found:
+            widest = some[0][1][0]
+            same = (
+                wanted.filters.equals == widest.filters.equals
+                and wanted.filters.pairs == widest.filters.pairs
+            )
+            if same and set(wanted.by) <= set(widest.by):
+                some.append(one)
+                break
+        else:
+            found.append([one])
+    return found
+
+
+def _by_span(found: dict[Key, Figures], start: int, length: int) -> dict[Key, Figures]:
     """Figures by step, added up by spans of so many seconds from a start (Unix seconds) on."""
-    made: dict[Key, dict[str, Any]] = {}
-    for (step, group), figures in found.items():
-        span = start + max((step or 0) - start, 0) // length * length
-        held = made.setdefault((span, group), {})
-        for name, value in figures.items():
-            if isinstance(value, dict):
-                counts = held.setdefault(name, {})
-                for key, count in value.items():
-                    counts[key] = counts.get(key, 0) + count
-            else:
-                held[name] = held.get(name, 0) + value
-    return made
+
+    def span(step: int | None) -> int:
+        return start + max((step or 0) - start, 0) // length * length
+
+    return added(((span(step), group), figures) for (step, group), figures in found.items())
 
 
 def _rows(
-    found: dict[Key, dict[str, Any]], done: dict[Key, dict[str, Any]], measures: list[Measure], limit: int
+    found: dict[Key, Figures], done: dict[Key, Figures], measures: list[Measure], limit: int
 ) -> tuple[list[MetricRow], int]:
     """The groups with most calls (without any asked for: most operations), as rows; and how many groups there are.
 

@@ -8,10 +8,11 @@ from typing import Any
 from holdfast.kernel.errors import Invalid
 from holdfast.storage.columns import Columns
 from holdfast.telemetry.model import MetricQuery
+from holdfast.telemetry.rules.adding import Figures, Key
 from holdfast.telemetry.rules.measure import Measure
 from holdfast.telemetry.store import operations as store
 from holdfast.telemetry.store.calls import CallFilter
-from holdfast.telemetry.store.operations import GROUPS, KIND_OF, MAPS, OWN, Key, Wanted
+from holdfast.telemetry.store.operations import GROUPS, KIND_OF, MAPS, OWN, Wanted
 
 
 def check(asked: MetricQuery, measures: Sequence[Measure]) -> None:
@@ -36,7 +37,7 @@ def check(asked: MetricQuery, measures: Sequence[Measure]) -> None:
 
 def figures(
     columns: Columns, workspace: str, asked: MetricQuery, measures: Sequence[Measure], step: str, most: int
-) -> dict[Key, dict[str, Any]]:
+) -> dict[Key, Figures]:
     """What measures of operations are made of, by step and group that has any of their kind.
 
     `step` is SQL that makes a step's start of `{at}`, or empty. Raises Invalid for more rows than `most`.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 NS = 1_000_000_000
+DAY = 86_400 * NS
 MOST_PIECES = 64
 """A window in more pieces than this is read from the calls between the first and the last change instead."""
 
@@ -78,3 +79,26 @@ def _joined(pieces: Sequence[Piece]) -> list[Piece]:
         else:
             joined.append(piece)
     return joined
+
+
+def whole_days(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """Pieces cut at the first and the last border of days (UTC) in them: what lies between, and what lies outside.
+
+    As time goes on, what lies between stays the same all day.
+    """
+    if not pieces:
+        return [], []
+    low = -(-min(piece.start for piece in pieces) // DAY) * DAY
+    high = max(max(piece.end for piece in pieces) // DAY * DAY, low)
+    inside: list[Piece] = []
+    outside: list[Piece] = []
+    for piece in pieces:
+        for into, start, end in (
+            (outside, piece.start, low),
+            (inside, low, high),
+            (outside, high, piece.end),
+        ):
+            cut = Piece(piece.cuboid, max(piece.start, start), min(piece.end, end))
+            if cut.start < cut.end:
+                into.append(cut)
+    return inside, outside

@@ -8,7 +8,7 @@ off by at most (base - 1) / (base + 1) of itself (Masson, Rim, Lee: DDSketch, VL
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 SCALE = 4
 PER_OCTAVE = 1 << SCALE
@@ -30,15 +30,6 @@ def bucket(value: float) -> int:
 def middle(index: int) -> float:
     """The value that stands for a bucket."""
     return 0.0 if index == ZERO else 2.0 * 2.0 ** ((index + 1) / PER_OCTAVE) / (BASE + 1)
-
-
-def merged(histograms: Iterable[Mapping[int, int]]) -> Histogram:
-    """One histogram of several."""
-    whole: Histogram = {}
-    for one in histograms:
-        for index, n in one.items():
-            whole[index] = whole.get(index, 0) + n
-    return whole
 
 
 def quantile(histogram: Mapping[int, int], q: float) -> float | None:

@@ -17,8 +17,9 @@ from holdfast.storage.sql import Instant, Transaction, metadata
 from holdfast.telemetry.rules.configurations import Parts, Variation, from_json, to_json
 from holdfast.telemetry.rules.cover import NS, Piece
 from holdfast.telemetry.store.calls import FINAL, CallFilter, where
-from holdfast.telemetry.store.metrics import ONE_THREAD, buckets, within
+from holdfast.telemetry.store.metrics import STORED
 from holdfast.telemetry.store.rollups import Known
+from holdfast.telemetry.store.together import chosen, in_buckets, within
 
 configurations = sa.Table(
     "configurations",
@@ -162,7 +163,8 @@ def stored(
     columns: Columns, workspace: str, filters: CallFilter, pieces: Sequence[Piece], known: Known
 ) -> list[Stored]:
     """What the stored hours of some pieces of a window tell of the configurations in them."""
-    clauses, params = buckets(filters, pieces)
+    clauses, params = chosen(filters)
+    clauses.append(in_buckets(pieces, params, "c"))
     figures = []
     for rows, calls in (("responded_rows", "responded"), ("rows - responded_rows", "calls - responded")):
         hour = f"(toUnixTimestamp(bucket), {rows} > 0)"
@@ -173,7 +175,7 @@ def stored(
         [*clauses, known.holding(pieces), "configuration != ''"],
         params,
         group_by=["named", "answered"],
-        settings=ONE_THREAD,
+        settings=STORED,
     )
     found = []
     for named, model, *told in columns.rows(workspace, query):

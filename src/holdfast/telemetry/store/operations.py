@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from holdfast.storage import native
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Operation
+from holdfast.telemetry.rules.adding import Key
 from holdfast.telemetry.store.calls import DIMENSIONS, FINAL, CallFilter
 from holdfast.telemetry.store.figures import Counts, bin_of
 from holdfast.telemetry.store.spans import in_places, nanoseconds
@@ -177,8 +178,6 @@ KIND_OF: Mapping[str, str] = {
     **dict.fromkeys(("retrieval_cache_hits", "retrieval_cache_known"), "retrieval"),
 }
 """The kind of operations that a figure is of."""
-Key = tuple[int | None, tuple[str, ...]]
-"""The start of a step (Unix seconds; None without steps), and the value of each dimension."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ which keep few, of the others. What changed since is found by when calls were wr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.storage.columns import Columns, Select
@@ -42,6 +42,10 @@ _KNOWN = "stored figures of "
 MOST_LISTED = 200
 AT_ONCE = 2000
 """Buckets of one statement."""
+TURNS_LOOKED_BACK = 200
+"""What was read this many turns ago is read anew, whether something changed or not."""
+_ANY = "*"
+"""In `remade`, in place of each workspace: of a turn that did not say what it made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,15 @@ class State:
     """How far the stored buckets go: calls written by `received_ms` are in them, and buckets that end by `closed` exist.
 
     Both are Unix milliseconds. `version` is that of the last finished turn. What lies between two versions of `void`
-    was written by turns that were never finished: of a process that was killed, or lost its turn to another.
+    was written by turns that were never finished: of a process that was killed, or lost its turn to another. `remade`
+    says from where on (Unix seconds) the turn made buckets, by workspace.
     """
 
     version: int
     received_ms: int
     closed_ms: int
     void: tuple[tuple[int, int], ...] = ()
+    remade: Mapping[str, int] = field(default_factory=dict)
 
 
 NOTHING = State(0, 0, 0)
@@ -65,42 +71,65 @@ NOTHING = State(0, 0, 0)
 class Known:
     """What a reader knows of a workspace's stored buckets: their state, and which versions are superseded.
 
-    Of those: cuboid, start (Unix seconds) and version; None where they are more than a query should list.
+    Of those: cuboid, start (Unix seconds) and version; None where they are more than a query should list. `turns` are
+    the last ones: their version, and from where on (Unix seconds) they made buckets of this workspace, if any.
     """
 
     state: State
     superseded: tuple[tuple[str, int, int], ...] | None = ()
+    turns: tuple[tuple[int, int | None], ...] = ()
+
+    def stands(self, version: int, end: int) -> bool:
+        """Whether stored buckets that end by an instant (Unix ns) are what they were in the state of a version."""
+        since = [made for turn, made in self.turns if turn > version]
+        seen = version == self.state.version or any(turn == version for turn, _ in self.turns)
+        return seen and all(made is None or end <= made * NS for made in since)
 
     def holding(self, pieces: Sequence[Piece]) -> str:
         """A condition that a row of `rollups` in some pieces of a window holds."""
         if self.superseded is None:
             return holding(self.state)
         spans = [(piece.cuboid, piece.start // NS, piece.end // NS) for piece in pieces]
-        old = [
-            f"('{cuboid}', toDateTime({bucket}, 'UTC'), {version})"
-            for cuboid, bucket, version in self.superseded
-            if any(cuboid == name and start <= bucket < end for name, start, end in spans)
-        ]
-        listed = f" AND (cuboid, bucket, version) NOT IN ({', '.join(old)})" if old else ""
+        old: dict[str, list[str]] = {}
+        for cuboid, bucket, version in self.superseded:
+            if any(cuboid == name and start <= bucket < end for name, start, end in spans):
+                old.setdefault(cuboid, []).append(f"({bucket}, {version})")
+        listed = "".join(  # plain numbers: the engine plans with any expression in them four times as long
+            f" AND NOT (cuboid = '{cuboid}' AND (toUnixTimestamp(bucket), version) IN ({', '.join(some)}))"
+            for cuboid, some in old.items()
+        )
         return f"{_finished('version', self.state)}{listed}"
 
 
 def state(columns: Columns) -> State:
     """How far the stored buckets go."""
+    return next(iter(_states(columns, 1)), NOTHING)
+
+
+def _states(columns: Columns, most: int) -> list[State]:
+    """The states that the last turns left, the latest first."""
     rows = columns.everywhere(
-        "SELECT version, received_ms, closed_ms, void FROM rollup_state ORDER BY version DESC LIMIT 1"
+        "SELECT version, received_ms, closed_ms, void, remade FROM rollup_state"
+        f" ORDER BY version DESC LIMIT {int(most)}"
     )
-    for version, received_ms, closed_ms, void in rows:
-        pairs = tuple(zip(map(int, void[::2]), map(int, void[1::2]), strict=True))
-        return State(int(version), int(received_ms), int(closed_ms), pairs)
-    return NOTHING
+    return [
+        State(
+            int(version),
+            int(received_ms),
+            int(closed_ms),
+            tuple(zip(map(int, void[::2]), map(int, void[1::2]), strict=True)),
+            {str(workspace): int(start) for workspace, start in remade.items()},
+        )
+        for version, received_ms, closed_ms, void, remade in rows
+    ]
 
 
 def known(columns: Columns, workspace: str) -> Known:
     """What is known of a workspace's stored buckets, not long ago: what held then can still be read."""
 
     def read() -> Known:
-        at = state(columns)
+        states = _states(columns, TURNS_LOOKED_BACK)
+        at = states[0] if states else NOTHING
         query = Select(
             "rollup_superseded",
             ["toString(cuboid)", "toUnixTimestamp(bucket)", "version"],
@@ -108,7 +137,8 @@ def known(columns: Columns, workspace: str) -> Known:
             limit=MOST_LISTED + 1,
         )
         old = [(str(cuboid), int(bucket), int(v)) for cuboid, bucket, v in columns.rows(workspace, query)]
-        return Known(at, tuple(old) if len(old) <= MOST_LISTED else None)
+        turns = tuple((one.version, one.remade.get(workspace, one.remade.get(_ANY))) for one in states)
+        return Known(at, tuple(old) if len(old) <= MOST_LISTED else None, turns)
 
     return columns.lately(f"{_KNOWN}{workspace}", KNOWN_SECONDS, read)
 
@@ -116,8 +146,9 @@ def known(columns: Columns, workspace: str) -> Known:
 def put_state(columns: Columns, now: State) -> None:
     """Notes how far the stored buckets go: from here on, what the turn of this version made holds."""
     void = [version for pair in now.void for version in pair]
-    names = ["version", "received_ms", "closed_ms", "void"]
-    columns.insert("rollup_state", names, [[now.version], [now.received_ms], [now.closed_ms], [void]])
+    names = ["version", "received_ms", "closed_ms", "void", "remade"]
+    values = [now.version, now.received_ms, now.closed_ms, void, dict(now.remade)]
+    columns.insert("rollup_state", names, [[value] for value in values])
     columns.forget(_KNOWN)
 
 

@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS rollups (
 PARTITION BY toYYYYMM(bucket)
 ORDER BY (workspace, cuboid, bucket, version, system, environment, route)
 TTL expires_at
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024;
 
 CREATE TABLE IF NOT EXISTS rollup_superseded (
   workspace LowCardinality(String),
