@@ -82,11 +82,11 @@ DEFECTS = (
         f"{METRICS}::test_what_is_asked_together_is_as_if_it_were_asked_alone",
     ),
     Defect(
-        "what was read of past days is taken for true though something in them changed",
+        "what was read of past hours is taken for true though something in them changed",
         "telemetry/store/rollups.py",
         "end <= made * NS for made in since",
         "True for made in since",
-        f"{METRICS}::test_past_days_are_read_once_until_something_in_them_changes",
+        f"{METRICS}::test_past_days_and_hours_are_read_once_until_something_in_them_changes",
     ),
     Defect(
         "a bucket that was made is not made again though its calls changed",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.telemetry.rules.cover import MOST_PIECES, NS, Level, Piece, cover, whole_days
+from holdfast.telemetry.rules.cover import MOST_PIECES, NS, Level, Piece, aligned, cover
 
 DAY, HOUR, MINUTE = Level("day", 86_400), Level("hour", 3600), Level("minute", 60)
 LEVELS = (DAY, HOUR, MINUTE)
@@ -34,16 +34,18 @@ def test_nothing_is_left_out_or_read_twice(
     assert len(pieces) <= 3 * MOST_PIECES
 
 
-@given(instants, instants, instants, minutes)
-def test_whole_days_and_the_rest_are_all_of_it(one: int, two: int, closed: int, changed: list[int]) -> None:
+@given(instants, instants, instants, minutes, st.sampled_from([86_400, 3600]))
+def test_whole_days_or_hours_and_the_rest_are_all_of_it(
+    one: int, two: int, closed: int, changed: list[int]
+) -> None:
     stored = [p for p in cover(min(one, two), max(one, two), LEVELS, closed, changed) if p.cuboid]
-    inside, outside = whole_days(stored)
-    day = 86_400 * NS
+    size = seconds * NS
+    inside, outside = aligned(stored, size)
     assert sum(p.end - p.start for p in (*inside, *outside)) == sum(p.end - p.start for p in stored)
     for piece in (*inside, *outside):
         assert any(p.cuboid == piece.cuboid and p.start <= piece.start < piece.end <= p.end for p in stored)
     if inside:
-        low, high = -(-stored[0].start // day) * day, stored[-1].end // day * day
+        low, high = -(-stored[0].start // size) * size, stored[-1].end // size * size
         assert all(low <= p.start and p.end <= high for p in inside)
         assert all(p.end <= low or p.start >= high for p in outside)
 

@@ -170,7 +170,7 @@ def test_buckets_really_are_read(world: World) -> None:
         world.check(asked)
 
 
-def test_past_days_are_read_once_until_something_in_them_changes(
+def test_past_days_and_hours_are_read_once_until_something_in_them_changes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.store([world.call(n, world.now - timedelta(hours=n)) for n in range(150)])
@@ -191,8 +191,8 @@ def test_past_days_are_read_once_until_something_in_them_changes(
         world.check(asked)
         return len(read)
 
-    assert (reads_of(), reads_of()) == (2, 1)
-    assert reads_of(equals={"system": ("shop",)}) == 2, "other calls are another question"
+    assert (reads_of(), reads_of()) == (3, 1)
+    assert reads_of(equals={"system": ("shop",)}) == 3, "other calls are another question"
     world.store([world.call(200, world.now)])
     world.pass_by(minutes=2)
     world.job.turn()
@@ -201,7 +201,7 @@ def test_past_days_are_read_once_until_something_in_them_changes(
     assert reads_of() == 2, "a late call: its day is not read as it was"
     world.pass_by(minutes=2)
     world.job.turn()
-    assert (reads_of(), reads_of()) == (2, 1)
+    assert (reads_of(), reads_of()) == (3, 1)
     world.store([world.call(202, world.now - timedelta(days=3))], workspace="other")
     world.pass_by(minutes=2)
     world.job.turn()

@@ -15,7 +15,7 @@ from holdfast.storage.columns import Columns
 from holdfast.telemetry.model import MetricAnswer, MetricQuery, MetricRow, Step, TimeRange
 from holdfast.telemetry.reads import operations as operated
 from holdfast.telemetry.rules.adding import Figures, Key, added
-from holdfast.telemetry.rules.cover import NS, Level, Piece, cover, whole_days
+from holdfast.telemetry.rules.cover import DAY, HOUR, NS, Level, Piece, aligned, cover
 from holdfast.telemetry.rules.measure import Measure
 from holdfast.telemetry.rules.measures import MEASURES
 from holdfast.telemetry.store import metrics as store
@@ -171,8 +171,13 @@ def _read(
     tasks: list[tuple[list[int], Callable[[], list[dict[Key, Figures]]]]] = []
     little: list[tuple[int, Part]] = []
     for number, (wanted, pieces) in ((number, part) for number, parts in enumerate(plans) for part in parts):
-        days, rest = whole_days([piece for piece in pieces if piece.cuboid])
-        for read, stored in ((store.from_days, days), (store.from_buckets, rest)):
+        days, rest = aligned([piece for piece in pieces if piece.cuboid], DAY)
+        hours, minutes = aligned(rest, HOUR)
+        for read, stored in (
+            (store.from_memory, days),
+            (store.from_memory, hours),
+            (store.from_buckets, minutes),
+        ):
             if stored and at:
                 part = wanted, tuple(stored)
                 tasks.append(([number], partial(read, columns, workspace, part, most, at.known)))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 NS = 1_000_000_000
-DAY = 86_400 * NS
+HOUR, DAY = 3600 * NS, 86_400 * NS
 MOST_PIECES = 64
 """A window in more pieces than this is read from the calls between the first and the last change instead."""
 
@@ -81,15 +81,15 @@ def _joined(pieces: Sequence[Piece]) -> list[Piece]:
     return joined
 
 
-def whole_days(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
-    """Pieces cut at the first and the last border of days (UTC) in them: what lies between, and what lies outside.
+def aligned(pieces: Sequence[Piece], size: int) -> tuple[list[Piece], list[Piece]]:
+    """Pieces cut at the first and the last border in them of days or hours (`size`): what lies between, and outside.
 
-    As time goes on, what lies between stays the same all day.
+    As time goes on, what lies between stays the same for a whole day or hour.
     """
     if not pieces:
         return [], []
-    low = -(-min(piece.start for piece in pieces) // DAY) * DAY
-    high = max(max(piece.end for piece in pieces) // DAY * DAY, low)
+    low = -(-min(piece.start for piece in pieces) // size) * size
+    high = max(max(piece.end for piece in pieces) // size * size, low)
     inside: list[Piece] = []
     outside: list[Piece] = []
     for piece in pieces:

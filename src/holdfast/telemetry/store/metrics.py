@@ -81,13 +81,10 @@ def from_buckets(
     return together.found(_rows(columns, workspace, query, most))
 
 
-def from_days(
+def from_memory(
     columns: Columns, workspace: str, part: Part, most: int, known: Known
 ) -> list[dict[Key, Figures]]:
-    """What a part wants of the stored buckets of past days. Raises Invalid for more than so many rows.
-
-    It stays in memory, and is read again once a bucket of those days has been made anew.
-    """
+    """Like `from_buckets`. It stays in memory, and is read again once a bucket of those has been made anew."""
     query = Together([part], stored=True).query(most, STORED)
     key = (workspace, query.sql(), repr(sorted(query.params.items())))
     held = columns.kept.get(key)
