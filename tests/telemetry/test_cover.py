@@ -36,7 +36,7 @@ def test_nothing_is_left_out_or_read_twice(
 
 @given(instants, instants, instants, minutes, st.sampled_from([86_400, 3600]))
 def test_whole_days_or_hours_and_the_rest_are_all_of_it(
-    one: int, two: int, closed: int, changed: list[int]
+    one: int, two: int, closed: int, changed: list[int], seconds: int
 ) -> None:
     stored = [p for p in cover(min(one, two), max(one, two), LEVELS, closed, changed) if p.cuboid]
     size = seconds * NS
