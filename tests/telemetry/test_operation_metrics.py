@@ -29,11 +29,9 @@ from holdfast.telemetry.rules.histogram import RELATIVE_ERROR
 from holdfast.telemetry.rules.operation_measures import all_of
 from holdfast.telemetry.store import operations
 from holdfast.telemetry.store.operations import OperationRow
+from telemetry.recounted import FAR, NOON, begin
 from telemetry.recounted import World as Calls
-from telemetry.recounted import begin
 
-NOON = datetime(2026, 11, 21, 12, 0, 20, tzinfo=UTC)
-FAR = 2_000_000_000
 DAY_NS = 86_400 * 10**9
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -87,6 +87,20 @@ _CONTENT = (
     " AND started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')"
     " AND content != '' AND positionCaseInsensitiveUTF8(content, {text:String}) > 0 AND "
 )
+
+
+def among(filters: CallFilter, expression: Callable[[str], str]) -> tuple[list[str], dict[str, Any]]:
+    """Conditions that each dimension, as an expression of its name, has one of its values, and on the places."""
+    clauses: list[str] = []
+    params: dict[str, Any] = {}
+    for number, (name, allowed) in enumerate(filters.equals.items()):
+        clauses.append(f"{expression(name)} IN {{v{number}:Array(String)}}")
+        params[f"v{number}"] = list(allowed)
+    if filters.pairs:
+        clause, more = in_places(filters.pairs, "reach")
+        clauses.append(clause)
+        params |= more
+    return clauses, params
 
 
 def where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:

@@ -11,9 +11,9 @@ from holdfast.storage import native
 from holdfast.storage.columns import Columns, Select
 from holdfast.telemetry.model import Operation
 from holdfast.telemetry.rules.adding import Key
-from holdfast.telemetry.store.calls import DIMENSIONS, FINAL, CallFilter
+from holdfast.telemetry.store.calls import DIMENSIONS, FINAL, CallFilter, among
 from holdfast.telemetry.store.figures import Counts, bin_of
-from holdfast.telemetry.store.spans import in_places, nanoseconds
+from holdfast.telemetry.store.spans import nanoseconds
 
 _TEXTS = (*DIMENSIONS, "operation", "data_source", "error_type", "convention")
 """Columns named as the facts that they hold; unknown is empty text."""
@@ -241,19 +241,14 @@ def _dimension(name: str) -> str:
 
 
 def _where(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
-    clauses = [
-        "started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')",
-        "started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')",
-    ]
-    within = filters.within
-    params: dict[str, Any] = {"start_ns": nanoseconds(within.start), "end_ns": nanoseconds(within.end)}
-    for number, (name, allowed) in enumerate(filters.equals.items()):
+    for name in filters.equals:
         if name not in GROUPS:
             raise KeyError(name)
-        clauses.append(f"{_dimension(name)} IN {{v{number}:Array(String)}}")
-        params[f"v{number}"] = list(allowed)
-    if filters.pairs:
-        clause, more = in_places(filters.pairs, "reach")
-        clauses.append(clause)
-        params |= more
-    return clauses, params
+    clauses, params = among(filters, _dimension)
+    within = filters.within
+    params |= {"start_ns": nanoseconds(within.start), "end_ns": nanoseconds(within.end)}
+    return [
+        "started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')",
+        "started_at < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')",
+        *clauses,
+    ], params

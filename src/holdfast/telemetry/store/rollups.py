@@ -82,8 +82,9 @@ class Known:
     def stands(self, version: int, end: int) -> bool:
         """Whether stored buckets that end by an instant (Unix ns) are what they were in the state of a version."""
         since = [made for turn, made in self.turns if turn > version]
-        seen = version == self.state.version or any(turn == version for turn, _ in self.turns)
-        return seen and all(made is None or end <= made * NS for made in since)
+        return any(turn == version for turn, _ in self.turns) and all(
+            made is None or end <= made * NS for made in since
+        )
 
     def holding(self, pieces: Sequence[Piece]) -> str:
         """A condition that a row of `rollups` in some pieces of a window holds."""

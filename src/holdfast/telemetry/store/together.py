@@ -12,9 +12,8 @@ from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.rules.adding import Figures, Key, plus
 from holdfast.telemetry.rules.cover import NS, Piece
 from holdfast.telemetry.store import figures
-from holdfast.telemetry.store.calls import CallFilter, where
+from holdfast.telemetry.store.calls import CallFilter, among, where
 from holdfast.telemetry.store.figures import MAPS
-from holdfast.telemetry.store.spans import in_places
 
 _MARK = "\0"
 """Stands between a currency and the first dimension: the engine groups by one text faster than by two."""
@@ -46,8 +45,6 @@ class Together:
         self._by = tuple(dict.fromkeys(name for wanted, _ in parts for name in wanted.by))
         self._steps = list(dict.fromkeys(wanted.step for wanted, _ in parts if wanted.step))
         self._places = list(dict.fromkeys(pieces for _, pieces in parts))
-        self.pieces = tuple(dict.fromkeys(itertools.chain(*self._places)))
-        """The pieces of all parts."""
 
     def query(self, most: int, settings: dict[str, Any]) -> Select:
         """The query, of at most so many rows. Of stored buckets: it does not say yet which of them hold."""
@@ -56,7 +53,8 @@ class Together:
         filters = replace(self._parts[0][0].filters, within=hull)
         clauses, params = chosen(filters) if self._stored else where(filters)
         inside = in_buckets if self._stored else within
-        clauses.append(inside(self.pieces, params, "p"))
+        pieces = tuple(dict.fromkeys(itertools.chain(*self._places)))
+        clauses.append(inside(pieces, params, "p"))
         at = "bucket" if self._stored else "started_at"
         read = [f"{step.format(at=at)} AS step{n}" for n, step in enumerate(self._steps)]
         grouped = [f"step{n}" for n in range(len(self._steps))]
@@ -143,16 +141,7 @@ def is_money(name: str) -> bool:
 
 def chosen(filters: CallFilter) -> tuple[list[str], dict[str, Any]]:
     """Conditions that choose stored buckets by their dimensions."""
-    clauses: list[str] = []
-    params: dict[str, Any] = {}
-    for number, (column, allowed) in enumerate(filters.equals.items()):
-        clauses.append(f"{figures.dimension(column, stored=True)} IN {{v{number}:Array(String)}}")
-        params[f"v{number}"] = list(allowed)
-    if filters.pairs:
-        clause, more = in_places(filters.pairs, "reach")
-        clauses.append(clause)
-        params |= more
-    return clauses, params
+    return among(filters, lambda name: figures.dimension(name, stored=True))
 
 
 def in_buckets(pieces: Sequence[Piece], params: dict[str, Any], prefix: str) -> str:
