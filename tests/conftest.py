@@ -209,12 +209,10 @@ def columns(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Columns]
     The store's own contract (`storage/test_columns.py`) asks for one plain server as well; above it there is no difference.
     """
     if request.param == "embedded":
-        url = f"chdb://{tmp_path / 'columns'}"
+        made = Columns(f"chdb://{tmp_path / 'columns'}")
     else:
         name = {"server": "server", "shards": "cluster"}[request.param]
         servers = request.getfixturevalue(name)
-        servers.revive()
-        url = servers.url(f"t{time.monotonic_ns()}")
-    made = Columns(url)
+        made = servers.opened()
     yield made
     made.close()

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.kernel.errors import Unavailable
+from holdfast.storage.columns import Columns
 from running_core import NO_TLS, until
 from stand import free_port
 
@@ -145,6 +147,16 @@ class Shards:
                 one.wait()
             self.revived += len(ended)
         return bool(ended)
+
+    def opened(self) -> Columns:
+        """A new database. Opened anew if a server ended by itself meanwhile, see `revive`."""
+        self.revive()
+        while True:
+            try:
+                return Columns(self.url(f"t{time.monotonic_ns()}"))
+            except Unavailable:
+                if not self.revive():
+                    raise
 
     def kill(self) -> None:
         """Ends all."""
