@@ -25,7 +25,9 @@ SOURCE = ROOT / "src" / "holdfast"
 
 ROOMS = (
     "holdfast.signals",
+    "holdfast.gateway",
     "holdfast.telemetry",
+    "holdfast.registry",
     "holdfast.pricing",
     "holdfast.text",
     "holdfast.platform.access",
@@ -71,7 +73,14 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 """(who, whom) → why this wall has a hole. `*` is everybody; a name stands for all that is under it."""
 
-ASYNC = ("holdfast.app", "holdfast.telemetry.receiver", "holdfast.telemetry.ingest")
+ASYNC = (
+    "holdfast.app",
+    "holdfast.gateway.limits",
+    "holdfast.gateway.link",
+    "holdfast.gateway.proxy",
+    "holdfast.telemetry.receiver",
+    "holdfast.telemetry.ingest",
+)
 FORBIDDEN_NAMES = frozenset(
     {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "core", "v2"}
 )

@@ -1,0 +1,1 @@
+"""The process in the path of LLM traffic. Opens no store."""

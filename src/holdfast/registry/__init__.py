@@ -1,0 +1,1 @@
+"""Immutable components and releases, content-hashed: what ran, whoever decided it."""
