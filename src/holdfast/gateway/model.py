@@ -240,6 +240,7 @@ class Workspace(msgspec.Struct, frozen=True):
     release_ids: Mapping[str, str] = {}  # name → content-hashed id
     rates: Mapping[str, Mapping[str, Rates]] = {}  # upstream → model → what its tokens cost now
     sealed: Mapping[str, Sealed] = {}  # by reference
+    content: bool = True  # whether what was said goes into the records; telemetry's own policy then decides
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -114,6 +114,25 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
 
+    core_url: str = Field(
+        "", description="Where a gateway apart finds the core; empty: the data folder's own socket."
+    )
+    gateway_token: SecretStr = Field(
+        SecretStr(""),
+        description="What gateways apart show the core, or a reference (env:, file:, vault:); empty: none may come.",
+    )
+    gateway_workers: int = Field(1, ge=1, le=64, description="Gateway processes that share the port.")
+    gateway_spool_bytes: int = Field(
+        1 << 30, description="Call records that wait for the core on the gateway's disk, for each process."
+    )
+    gateway_spool_full: Literal["refuse", "unrecorded"] = Field(
+        "refuse",
+        description="What a full spool means: requests are refused, or served without a record, loudly.",
+    )
+    gateway_drain_seconds: int = Field(
+        600, ge=0, description="How long a gateway that is being stopped waits for its streams to end."
+    )
+
     demo_base_url: str = Field(
         "", description="OpenAI-compatible endpoint in place of the demo's local model."
     )

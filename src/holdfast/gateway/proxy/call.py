@@ -1,0 +1,411 @@
+"""The life of one call: resolved, sent to an upstream of its chain, answered, recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from holdfast.gateway.dialects import errors, shelf
+from holdfast.gateway.dialects.openai import Chat, tells_usage
+from holdfast.gateway.dialects.speech import Answer, Asked, Body, Changes, Speech
+from holdfast.gateway.model import Dialect
+from holdfast.gateway.proxy import headers as heads
+from holdfast.gateway.proxy.gateway import Gateway
+from holdfast.gateway.proxy.records import Attempt, Record
+from holdfast.gateway.proxy.upstreams import DEFAULT_WAIT, Live, now
+from holdfast.gateway.rules import pacing
+from holdfast.gateway.rules.resolving import Decision, Step
+from holdfast.kernel.errors import HoldfastError, Unavailable
+from holdfast.pricing.rules.charge import charge
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+KEPT = 256 << 10
+"""Bytes of a request and of an answer that go into the record; what is longer is left out and so is unknown."""
+LONGEST_WAIT = 20.0
+_JSON = (b"content-type", b"application/json")
+
+
+class Failed(Exception):
+    """An upstream did not answer so that the client could be told. `response` is what it said, if anything."""
+
+    def __init__(
+        self, error: str, *, status: int | None = None, raw: bytes = b"", wait: float | None = None
+    ) -> None:
+        super().__init__(error)
+        self.error = error
+        self.status = status
+        self.raw = raw
+        self.wait = wait
+        self.headers: list[tuple[bytes, bytes]] = []
+
+
+class Call:
+    """One request on its way. Made when it is resolved."""
+
+    __slots__ = (
+        "_answer",
+        "_body",
+        "_gateway",
+        "_headers",
+        "_query",
+        "_send",
+        "_started",
+        "asked",
+        "decision",
+        "record",
+        "speech",
+        "trace",
+    )
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        send: Send,
+        speech: Speech,
+        asked: Asked,
+        body: Body,
+        headers: Mapping[str, str],
+        query: str,
+        decision: Decision,
+        trace: heads.Trace,
+        record: Record,
+    ) -> None:
+        self._gateway = gateway
+        self._send = send
+        self._body = body
+        self._headers = headers
+        self._query = query
+        self._started = False
+        self._answer = Answer(complete=False)
+        self.speech = speech
+        self.asked = asked
+        self.decision = decision
+        self.trace = trace
+        self.record = record
+
+    async def serve(self) -> None:
+        """Answers the client, by the first upstream of the chain that can. Raises HoldfastError before the first byte."""
+        record = self.record
+        self._gateway.live[record.span_id] = record
+        try:
+            await self._try_all()
+        except asyncio.CancelledError:
+            record.error = record.error or "client_closed_request"
+            record.status = record.status or 499
+            raise
+        except HoldfastError as error:
+            record.error, record.status = type(error).__name__.lower(), error.status
+            raise
+        finally:
+            del self._gateway.live[record.span_id]
+            self._settle()
+
+    async def _try_all(self) -> None:
+        chain, route = self.decision.chain, self.decision.route
+        tries, place, failed = 0, 0, None
+        barred: set[str] = set()
+        asked: set[str] = set()
+        while True:
+            step, place = self._next(place, barred)
+            if step is None:
+                break
+            live = self._gateway.upstreams.live(self.decision.workspace, step.name, step.upstream)
+            started, tries = time.time_ns(), tries + 1
+            if step.name not in asked:
+                asked.add(step.name)
+                live.retries.earned()
+            try:
+                await self._try(step, live)
+                return
+            except Failed as error:
+                failed = error
+                self._note(step, started, error)
+            if self._started or tries > route.retries:
+                break
+            if failed.status in pacing.ANOTHER:
+                barred.add(step.name)
+            alone = all(one.name in barred or one.name == step.name for one in chain)
+            if alone and not await self._may_repeat(live, tries, failed):
+                break
+        if failed is None:
+            raise Unavailable("every upstream of this route is left alone after failures", retry_after=5)
+        await self._give_up(failed)
+
+    def _next(self, place: int, barred: set[str]) -> tuple[Step | None, int]:
+        """The next step whose breaker lets it through, from a place on and around."""
+        chain = self.decision.chain
+        for offset in range(len(chain)):
+            step = chain[(place + offset) % len(chain)]
+            if step.name in barred:
+                continue
+            live = self._gateway.upstreams.live(self.decision.workspace, step.name, step.upstream)
+            if live.breaker(step.model).allows(now()):
+                return step, place + offset + 1
+        return None, place
+
+    async def _may_repeat(self, live: Live, tries: int, failed: Failed) -> bool:
+        """Whether the same upstream is asked again, after waiting as it wishes."""
+        if failed.status is not None and failed.status not in pacing.RETRIED:
+            return False
+        draw = int.from_bytes(self.record.span_id[:2]) / 65536
+        wait = pacing.pause(tries, draw, failed.wait)
+        if wait > LONGEST_WAIT or not live.retries.take():
+            return False
+        await asyncio.sleep(wait)
+        return True
+
+    async def _try(self, step: Step, live: Live) -> None:
+        """One try. Raises Failed where another one may follow; else the client has its answer."""
+        breaker = live.breaker(step.model)
+        try:
+            await live.enter(self.decision.route.priority, self.decision.route.deadline or DEFAULT_WAIT)
+        except BaseException:
+            breaker.left()
+            raise
+        live.sent += 1
+        started = now()
+        told = False
+        try:
+            await self._exchange(step)
+            told = True
+            breaker.succeeded(now())
+            live.concurrency.succeeded()
+            live.latencies.append(now() - started)
+        except Failed as error:
+            told = True
+            live.failed += 1
+            if error.status is None or error.status in pacing.FAULTS:
+                breaker.failed(now())
+            else:
+                breaker.succeeded(now())
+            if error.status in pacing.OVERLOADED or error.error == "timeout":
+                live.concurrency.overloaded(now())
+            raise
+        finally:
+            if not told:
+                breaker.left()
+            live.leave()
+
+    async def _exchange(self, step: Step) -> None:
+        upstream, record = step.upstream, self.record
+        credential = await self._gateway.credentials.of(self.decision.workspace, upstream.credential)
+        hide = self._hides_usage()
+        body = self.speech.prepared(self._body, self._changes(step, hide))
+        headers = heads.upwards(
+            self._headers, shelf.auth_of(upstream), credential, self.trace, record.span_id
+        )
+        headers["content-type"] = "application/json"
+        headers.update(upstream.headers)
+        path = self.speech.path(step.model, self.asked) + self._query
+        try:
+            response = await self._gateway.upstreams.send(upstream, "POST", path, headers, body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _failure(error) from None
+        try:
+            self._take(step)
+            status = response.status
+            if status in pacing.RETRIED or status in pacing.ANOTHER:
+                raise await _refusal(response)
+            if status < 300 and (self.asked.stream or _streams(response)):
+                await self._relay(response, step, hide)
+            else:
+                await self._pass_whole(response)
+        finally:
+            if self._answer.complete:
+                response.release()
+            else:
+                response.close()
+
+    def _hides_usage(self) -> bool:
+        return self.asked.stream and isinstance(self.speech, Chat) and not tells_usage(self._body)
+
+    def _changes(self, step: Step, ask_usage: bool) -> Changes:
+        most = self.decision.route.max_output_tokens if self.asked.max_output is None else None
+        field = "max_completion_tokens" if shelf.provider_of(step.upstream) == "openai" else "max_tokens"
+        return Changes(step.model, self.decision.release.parameters, most, field, ask_usage)
+
+    def _take(self, step: Step) -> None:
+        """The record is of this upstream from here on."""
+        record, upstream = self.record, step.upstream
+        record.upstream, record.region = step.name, upstream.region
+        record.provider, record.address = shelf.provider_of(upstream), upstream.base_url
+        record.request_model = step.model
+
+    async def _pass_whole(self, response: aiohttp.ClientResponse) -> None:
+        try:
+            raw = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _failure(error) from None
+        record = self.record
+        record.first_ns = None
+        self._answer = self.speech.answer(raw)._replace(complete=True)
+        record.status = response.status
+        if response.status >= 400:
+            record.error = self._answer.error or str(response.status)
+        record.response = raw if len(raw) <= KEPT else b""
+        cost = self._price()
+        made = heads.downwards(response.raw_headers) + self._own_headers()
+        made.append((b"content-length", str(len(raw)).encode()))
+        if cost is not None:
+            made.append((b"x-holdfast-cost", cost))
+        self._started = True
+        await self._send({"type": "http.response.start", "status": response.status, "headers": made})
+        await self._send({"type": "http.response.body", "body": raw})
+
+    async def _relay(self, response: aiohttp.ClientResponse, step: Step, hide: bool) -> None:
+        """Passes a stream on as it comes, reading it beside."""
+        record, send = self.record, self._send
+        record.status = response.status
+        meter = self.speech.meter(self.asked, hide_usage=hide)
+        pieces: list[bytes] = []
+        size = 0
+        times = step.upstream.timeouts
+        made = heads.downwards(response.raw_headers) + self._own_headers()
+        broken = ""
+        try:
+            async for chunk in response.content.iter_any():
+                if record.first_ns is None:
+                    record.first_ns = time.time_ns()
+                    _wait_between(response, times.between_bytes)
+                    await send({"type": "http.response.start", "status": response.status, "headers": made})
+                    self._started = True
+                size += len(chunk)
+                if size <= KEPT:
+                    pieces.append(chunk)
+                shown = meter.feed(chunk)
+                if shown:
+                    await send({"type": "http.response.body", "body": shown, "more_body": True})
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            broken = _failure(error).error
+        finally:
+            self._answer = meter.answer()
+        if not self._started:
+            raise Failed(broken or "empty_stream")
+        record.response = b"".join(pieces) if size <= KEPT else b""
+        rest = meter.end()
+        if broken or not self._answer.complete:
+            record.error = self._answer.error or broken or "stream_ended_early"
+            if self._answer.error is None:
+                rest += errors.error_event(
+                    "the upstream's stream broke off before its end", record.error, self.speech.dialect
+                )
+        await send({"type": "http.response.body", "body": rest})
+
+    def _own_headers(self) -> list[tuple[bytes, bytes]]:
+        record = self.record
+        made = [
+            (b"x-holdfast-call-id", record.span_id.hex().encode()),
+            (b"x-holdfast-trace-id", record.trace_id.hex().encode()),
+            (b"x-holdfast-upstream", record.upstream.encode()),
+        ]
+        if record.release:
+            made.append((b"x-holdfast-release", record.release.encode()))
+        return made
+
+    def _note(self, step: Step, started: int, error: Failed) -> None:
+        self.record.attempts.append(
+            Attempt(
+                (int.from_bytes(self.record.span_id) + len(self.record.attempts) + 1).to_bytes(9)[-8:],
+                step.name,
+                shelf.provider_of(step.upstream),
+                step.upstream.base_url,
+                step.model,
+                started,
+                time.time_ns(),
+                error.status,
+                error.error,
+            )
+        )
+
+    async def _give_up(self, failed: Failed) -> None:
+        """Tells the client what the last upstream said, or that none could be reached."""
+        record = self.record
+        record.error, record.status = failed.error, failed.status
+        record.attempts.pop()
+        if self._started:
+            return
+        made = self._own_headers()
+        if failed.status is not None and failed.raw:
+            made += failed.headers
+            body, status = failed.raw, failed.status
+        else:
+            timeout = failed.error == "timeout"
+            status = record.status = 504 if timeout else 502
+            words = "did not answer in time" if timeout else "could not be reached or broke off"
+            body = errors.error(
+                status, f"the upstream {record.upstream or ''} {words}", failed.error, self.speech.dialect
+            )
+            made.append(_JSON)
+        made.append((b"content-length", str(len(body)).encode()))
+        self._started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": made})
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _price(self) -> bytes | None:
+        """Works out the cost of what the upstream said it used; None where it is unknown."""
+        record, usage = self.record, self._answer.usage
+        if usage is None or record.cost is not None:
+            return None
+        record.usage = tuple(usage)
+        rates = self.decision.workspace.rates.get(record.upstream, {}).get(record.request_model)
+        if rates is None:
+            return None
+        charged = charge(usage, rates)
+        record.cost, record.price = charged.amount, charged.price_id
+        return None if charged.amount is None else f"{charged.amount:f} {charged.currency}".encode()
+
+    def _settle(self) -> None:
+        record, answer = self.record, self._answer
+        record.ended_ns = time.time_ns()
+        record.response_id, record.response_model = answer.id, answer.model
+        record.finish_reasons, record.service_tier = answer.finish_reasons, answer.service_tier
+        self._price()
+        if answer.id and self.speech is shelf.SPEECHES["/v1/responses"]:
+            self._gateway.remember(record.workspace, answer.id, record.upstream)
+        self._gateway.keep(record)
+
+
+def _streams(response: aiohttp.ClientResponse) -> bool:
+    return response.headers.get("content-type", "").startswith(("text/event-stream", "application/x-ndjson"))
+
+
+def _failure(error: BaseException) -> Failed:
+    if isinstance(error, TimeoutError | aiohttp.ServerTimeoutError):
+        return Failed("timeout")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Failed("connection_refused")
+    return Failed("connection_broken")
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> Failed:
+    try:
+        raw = await response.read()
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        raw = b""
+    wait = heads.retry_after({name.lower(): value for name, value in response.headers.items()})
+    made = Failed(str(response.status), status=response.status, raw=raw, wait=wait)
+    made.headers = heads.downwards(response.raw_headers)
+    return made
+
+
+def _wait_between(response: aiohttp.ClientResponse, seconds: float) -> None:
+    """From the first byte on another time limit holds."""
+    connection = response.connection
+    protocol = connection.protocol if connection is not None else None
+    if protocol is not None:
+        protocol.read_timeout = seconds
+
+
+def problem(error: HoldfastError, dialect: Dialect) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """An error of our own as status, body and headers."""
+    status = 400 if error.status == 422 else error.status
+    kind = "holdfast_" + type(error).__name__.lower()
+    body = errors.error(status, error.detail, kind, dialect, error.where)
+    made = [_JSON, (b"content-length", str(len(body)).encode())]
+    if error.retry_after is not None:
+        made.append((b"retry-after", str(error.retry_after).encode()))
+    return status, body, made

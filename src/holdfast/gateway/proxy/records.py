@@ -1,0 +1,71 @@
+"""What is kept of every call: appended to the spool by the process in the path, turned into a span by the shipper."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from holdfast.gateway.model import Dialect, Dimensions
+
+
+class Attempt(msgspec.Struct, array_like=True, frozen=True):
+    """One try at one upstream that did not become the answer."""
+
+    span_id: bytes
+    upstream: str
+    provider: str
+    address: str
+    model: str
+    started_ns: int
+    ended_ns: int
+    status: int | None
+    error: str
+
+
+class Record(msgspec.Struct, array_like=True):
+    """One call. Times are UTC nanoseconds; None is unknown."""
+
+    workspace: str
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    started_ns: int
+    operation: str
+    dialect: Dialect
+    dimensions: Dimensions
+    key: str
+    request_model: str
+    stream: bool
+    ended_ns: int = 0
+    release: str = ""
+    upstream: str = ""
+    provider: str = ""
+    address: str = ""
+    region: str = ""
+    response_model: str | None = None
+    response_id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    usage: tuple[int | None, ...] | None = None
+    """The fields of `pricing.model.Usage` in their order."""
+    service_tier: str | None = None
+    first_ns: int | None = None
+    status: int | None = None
+    error: str | None = None
+    cost: Decimal | None = None
+    price: str | None = None
+    estimated: bool = False
+    """Whether the usage was counted here, because the upstream's own never came."""
+    cache_hit: bool = False
+    cost_avoided: Decimal | None = None
+    shadow: bool = False
+    attempts: list[Attempt] = []
+    max_output: int | None = None
+    parameters: dict[str, Any] = {}
+    request: bytes = b""
+    response: bytes = b""
+
+
+encode = msgspec.msgpack.Encoder(decimal_format="string").encode
+decode = msgspec.msgpack.Decoder(Record).decode
