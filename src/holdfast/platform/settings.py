@@ -69,7 +69,7 @@ class Settings(BaseSettings):
 
     outbound_allow: str = Field(
         "",
-        description="Private hosts or networks that webhooks may reach: comma list of names, addresses, CIDRs.",
+        description="Private hosts or networks that webhooks and upstreams may be in: comma list: names, addresses, CIDRs.",
     )
     master_key: SecretStr = Field(
         SecretStr(""),
@@ -102,6 +102,13 @@ class Settings(BaseSettings):
     metrics_token: SecretStr = Field(
         SecretStr(""),
         description="Token for `/metrics`, or a reference (env:, file:, vault:); empty: to this machine alone.",
+    )
+    gateway_token: SecretStr = Field(
+        SecretStr(""),
+        description="Token of gateways that reach the core over TCP, or a reference (env:, file:, vault:); empty: none may.",
+    )
+    core_url: str = Field(
+        "", description="Where a gateway apart finds the core; empty: the socket in the data folder."
     )
     metrics_export: str = Field(
         "[]", description="Where figures of calls are sent to (OTLP, CloudWatch EMF), JSON list."
