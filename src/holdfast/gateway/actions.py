@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,21 +14,27 @@ from holdfast.gateway.model import Configuration, Version
 from holdfast.gateway.rules.configured import Known, faults
 from holdfast.gateway.rules.configured_upstreams import base_url_faults
 from holdfast.gateway.rules.differences import Change, changes
+from holdfast.gateway.rules.documents import MAX_BYTES, parse
 from holdfast.gateway.rules.parting import parts
 from holdfast.gateway.rules.written import Fault, read
 from holdfast.kernel.context import Context
-from holdfast.kernel.errors import Conflict, Invalid, Unavailable
+from holdfast.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from holdfast.platform import outbound
 from holdfast.platform.access import reads as access
 from holdfast.platform.access.model import Scope
 from holdfast.platform.audit import actions as audit
 from holdfast.platform.epochs import actions as epochs
-from holdfast.platform.secrets import reads as secrets
+from holdfast.platform.secrets import actions as secrets
+from holdfast.platform.secrets import reads as kept
+from holdfast.platform.secrets.model import MasterKey
 from holdfast.platform.settings import Settings
 from holdfast.registry import actions as registry
 from holdfast.storage.sql import Transaction
 
 MAX_NOTE = 1000
+SECRETS = "gateway/"
+"""What the names of upstreams' credentials begin with: an upstream cannot be given another room's secret."""
+SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +65,15 @@ class Applied:
     warnings: tuple[Fault, ...] = ()
 
 
-def judge(settings: Settings, document: Mapping[str, Any]) -> Judged:
-    """Reads a document, and asks where its upstreams lead: names are resolved, so do it before a transaction begins.
+def judge(settings: Settings, document: bytes | Mapping[str, Any]) -> Judged:
+    """Reads a document (bytes: as YAML, of which JSON is a part), and asks where its upstreams lead.
+
+    Names are resolved, so do it before a transaction begins. Raises Invalid for bytes that cannot be read.
 
     An address inside a private network is a fault unless HOLDFAST_OUTBOUND_ALLOW lists it, whoever writes it, a local
     model on 127.0.0.1 too. A name that does not resolve here is a warning: the gateway judges each connection again.
     """
-    configured, found = read(document)
+    configured, found = read(parse(document) if isinstance(document, bytes) else document)
     if configured is None:
         return Judged(None, tuple(found))
     warnings: list[Fault] = []
@@ -114,6 +123,9 @@ def apply(
     before = store.latest(tx, ctx.workspace)
     if before is not None and not found.changes:
         return Applied(before, (), found.warnings)
+    document = msgspec.to_builtins(judged.configuration)
+    if len(msgspec.json.encode(document)) > MAX_BYTES:
+        raise Invalid(f"a configuration has at most {MAX_BYTES >> 20} MiB", where="document")
     epochs.advance(tx)  # first: whoever advances holds the counter before the audit tree
     release_ids = {}
     for name, release in judged.configuration.releases.items():
@@ -122,7 +134,7 @@ def apply(
     made = Version(
         workspace=ctx.workspace,
         version=found.version + 1,
-        document=msgspec.to_builtins(judged.configuration),
+        document=document,
         release_ids=release_ids,
         applied_at=ctx.now,
         applied_by=ctx.actor.id,
@@ -134,6 +146,34 @@ def apply(
     details = {"version": made.version, "note": note, "changes": told[:200], "changed": len(told)}
     audit.record(ctx, tx, action="gateway.applied", subject=f"gateway:{made.version}", details=details)
     return Applied(made, found.changes, found.warnings)
+
+
+def keep_secret(ctx: Context, tx: Transaction, master: MasterKey, name: str, text: str) -> str:
+    """Keeps an upstream's credential, in place of the one with this name; its reference. Gateways take it up at once.
+
+    Raises Invalid.
+    """
+    if not text or any(ord(one) < 32 or ord(one) > 126 for one in text):
+        raise Invalid("a credential is one line of ASCII", where="value")
+    if not SECRET_NAME.fullmatch(name):
+        raise Invalid("a name is letters, digits and . _ -, 100 characters at most", where="name")
+    return secrets.keep(ctx, tx, master, SECRETS + name, text)
+
+
+def remove_secret(ctx: Context, tx: Transaction, name: str) -> None:
+    """Forgets an upstream's credential. Raises NotFound, and Conflict while an upstream in force names it."""
+    reference = {one: text for text, one in own_secrets(ctx, tx)}.get(name)
+    if reference is None:
+        raise NotFound("the gateway has no secret of this name in this workspace")
+    current = store.latest(tx, ctx.workspace)
+    users = [
+        upstream
+        for upstream, one in (current.configuration.upstreams if current else {}).items()
+        if one.credential == reference
+    ]
+    if users:
+        raise Conflict(f"the configuration in force needs it: {', '.join(sorted(users))}")
+    secrets.remove(ctx, tx, reference.partition(":")[2])
 
 
 def tell_prices(tx: Transaction, digest: str) -> None:
@@ -156,7 +196,16 @@ def _known(ctx: Context, tx: Transaction, old: Configuration) -> Known:
     }
     return Known(
         operator=ctx.actor.kind == "cli",
-        secrets=frozenset(reference for reference, _ in secrets.names(tx, ctx.workspace)),
+        secrets=frozenset(reference for reference, _ in own_secrets(ctx, tx)),
         keys=keys,
         kept=old.upstreams,
     )
+
+
+def own_secrets(ctx: Context, tx: Transaction) -> list[tuple[str, str]]:
+    """Reference and name of each credential that the gateway of this workspace has; never a value."""
+    return [
+        (reference, name.removeprefix(SECRETS))
+        for reference, name in kept.names(tx, ctx.workspace)
+        if name.startswith(SECRETS)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from holdfast.gateway import api
 from holdfast.gateway.jobs import EVERY_SECONDS, PriceWatch
 from holdfast.gateway.link import PREFIX, Deliver, Link
 from holdfast.gateway.reads.states import States
@@ -17,6 +18,7 @@ __all__ = ["PREFIX", "Link", "install", "jobs", "link_of"]
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes."""
     app.state.gateway_states = States(services.clock)
+    app.include_router(api.router)
 
 
 def link_of(app: FastAPI, services: Services, deliver: Deliver, pricer: Pricer) -> Link:

@@ -12,7 +12,6 @@ from holdfast.platform.access.actions import keys
 from holdfast.platform.access.model import Scope
 from holdfast.platform.audit import store as audit_store
 from holdfast.platform.epochs import reads as epochs
-from holdfast.platform.secrets import actions as secrets
 from holdfast.platform.secrets import master
 from holdfast.platform.services import Services
 from holdfast.platform.settings import Settings
@@ -49,7 +48,7 @@ class Desk:
     def secret(self, ctx: Context, name: str = "vendor") -> str:
         """Its reference."""
         with self.database.transaction() as tx:
-            return secrets.keep(ctx, tx, master.load(self.settings), name, SECRET)
+            return actions.keep_secret(ctx, tx, master.load(self.settings), name, SECRET)
 
     def apply(self, ctx: Context, document: Any, **more: Any) -> actions.Applied:
         judged = actions.judge(self.settings, document)

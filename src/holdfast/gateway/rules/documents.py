@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from holdfast.kernel.errors import Invalid, TooLarge
+from holdfast.kernel.errors import Invalid
 
 MAX_BYTES = 1 << 20
 
@@ -35,9 +35,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def parse(text: bytes) -> Any:
-    """What the text says, `{}` where it is empty. Raises Invalid with the line, TooLarge above 1 MiB."""
+    """What the text says, `{}` where it is empty. Raises Invalid with the line, and above 1 MiB."""
     if len(text) > MAX_BYTES:
-        raise TooLarge(f"a configuration has at most {MAX_BYTES >> 20} MiB")
+        raise Invalid(f"a configuration has at most {MAX_BYTES >> 20} MiB", where="document")
     try:
         found = yaml.load(text.decode("utf-8-sig"), _Loader)  # noqa: S506  # a SafeLoader with two rules more
     except UnicodeDecodeError:
