@@ -18,13 +18,13 @@ ID_DIGITS = 32
 def canonical(value: Any) -> bytes:
     """The one JSON text of a value (RFC 8785): the order of keys and the spelling of numbers make no difference.
 
-    Raises Invalid for what JSON cannot hold exactly: NaN, infinity, integers beyond 2^53, names that are no text.
+    Raises Invalid for what JSON cannot hold exactly: NaN, infinity, integers from 2^53 on, names that are no text.
     """
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
         raise Invalid(
-            "this cannot be written as JSON exactly: numbers are finite and whole ones at most 2^53, names are text"
+            "this cannot be written as JSON exactly: numbers are finite and whole ones below 2^53, names are text"
         ) from error
 
 

@@ -37,7 +37,7 @@ WORDS: Mapping[str, type[StrEnum]] = MappingProxyType(
 """Fields that take one of a few words."""
 MOST = 50
 """Faults that are told at once."""
-EXACT = 1 << 53
+EXACT = (1 << 53) - 1
 """The largest whole number that every reader of JSON takes for the same."""
 
 
@@ -80,7 +80,7 @@ def inexact(value: Any, where: str) -> Iterator[Fault]:
             yield Fault(where, "a number is finite")
     elif isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > EXACT:
-            yield Fault(where, "a whole number is at most 2^53; write a larger one as text")
+            yield Fault(where, "a whole number is below 2^53; write a larger one as text")
     elif value is not None and not isinstance(value, str | bool):
         yield Fault(where, "this is neither text, number, true, false, list nor mapping; put it in quotes")
 
