@@ -123,8 +123,8 @@ def apply(
     before = store.latest(tx, ctx.workspace)
     if before is not None and not found.changes:
         return Applied(before, (), found.warnings)
-    document = msgspec.to_builtins(judged.configuration)
-    if len(msgspec.json.encode(document)) > MAX_BYTES:
+    text = msgspec.json.encode(judged.configuration)
+    if len(text) > MAX_BYTES:
         raise Invalid(f"a configuration has at most {MAX_BYTES >> 20} MiB", where="document")
     epochs.advance(tx)  # first: whoever advances holds the counter before the audit tree
     release_ids = {}
@@ -134,7 +134,7 @@ def apply(
     made = Version(
         workspace=ctx.workspace,
         version=found.version + 1,
-        document=document,
+        document=msgspec.json.decode(text),
         release_ids=release_ids,
         applied_at=ctx.now,
         applied_by=ctx.actor.id,
