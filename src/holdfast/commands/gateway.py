@@ -35,7 +35,7 @@ def apply(
     if client is None:
         told = _apply_here(settings, text, slug, note, expected, dry_run=dry_run)
     else:
-        with client:
+        with closing(client):
             told = _ask_to_apply(client, text, slug, note, expected, dry_run=dry_run)
     return _said(told, slug, dry_run=dry_run)
 
