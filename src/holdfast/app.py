@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from holdfast import __version__, backups, local, sharing
+from holdfast.gateway import wiring as gateway_wiring
 from holdfast.kernel.time import Clock, utc_now
 from holdfast.platform.access import wiring as access_wiring
 from holdfast.platform.access.guard import LOCAL
@@ -59,6 +60,7 @@ class Core:
     ingest: Ingest
     keys: Keys
     app: Asgi
+    link: gateway_wiring.Link
     jobs: tuple[Job, ...]
     leases: Leases | None = None
 
@@ -97,15 +99,18 @@ def build(settings: Settings, clock: Clock = utc_now, role: str = "serve") -> Co
     runs = JobRuns()
     api = make_api(services, ingest, runs)
     otlp = OtlpHttp(ingest.intake, keys)
+    link = gateway_wiring.link_of(api, services, otlp.take, ingest.prices.pricer)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"] in PATHS:
             await otlp(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(gateway_wiring.PREFIX):
+            await link(scope, receive, send)
         else:
             await api(scope, receive, send)
 
     jobs = _jobs(services, ingest, leases, runs) if settings.jobs or role == "worker" else ()
-    return Core(services, ingest, keys, app, jobs, leases)
+    return Core(services, ingest, keys, app, link, jobs, leases)
 
 
 def _jobs(services: Services, ingest: Ingest, leases: Leases | None, runs: JobRuns) -> tuple[Job, ...]:
@@ -121,6 +126,7 @@ def _jobs(services: Services, ingest: Ingest, leases: Leases | None, runs: JobRu
         *notify_wiring.jobs(services),
         *telemetry_wiring.jobs(services, ingest),
         *signals_wiring.jobs(services),
+        *gateway_wiring.jobs(services, ingest.prices.pricer),
     )
     jobs = tuple(replace(job, run=runs.noted(job.name, job.run)) for job in (*audit, *rooms))
     if leases is None:
@@ -173,6 +179,7 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
     pricing_wiring.install(api, frame)
     telemetry_wiring.install(api, frame, services)
     signals_wiring.install(api, frame, services)
+    gateway_wiring.install(api, frame, services)
     return api
 
 
@@ -228,6 +235,7 @@ async def serve(core: Core, started: Callable[[], None], *, grpc_required: bool 
 
     common: dict[str, Any] = {"log_level": "warning", "lifespan": "off", "timeout_graceful_shutdown": 5}
     server = uvicorn.Server(uvicorn.Config(core.app, loop="uvloop", server_header=False, **common))
+    core.link.closing = lambda: server.should_exit
     inner = uvicorn.Server(uvicorn.Config(local, server_header=False, **common))
     inner.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]  # one of the two listens to signals
     grpc_server = None

@@ -14,11 +14,13 @@ from holdfast.kernel.errors import HoldfastError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 key_app = typer.Typer(no_args_is_help=True, help="API keys.")
+gateway_app = typer.Typer(no_args_is_help=True, help="The gateway.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit log.")
 member_app = typer.Typer(no_args_is_help=True, help="Members.")
 app.add_typer(key_app, name="key")
 app.add_typer(member_app, name="member")
 app.add_typer(audit_app, name="audit")
+app.add_typer(gateway_app, name="gateway")
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded stores.")]
 Port = Annotated[int, typer.Option("--port", help="Pages, API and OTLP/HTTP.")]
@@ -194,6 +196,40 @@ def audit_verify(
     code, text = verify_audit(_settings(data), vkey or [], against or [])
     print(text)
     sys.exit(code)
+
+
+Workspace = Annotated[str, typer.Option(help="Workspace (short name); may be left out where there is one.")]
+
+
+@gateway_app.command("apply")
+def gateway_apply(
+    file: Annotated[Path, typer.Argument(help="The whole configuration, YAML or JSON.")],
+    workspace: Workspace = "",
+    note: Annotated[str, typer.Option(help="Why; kept with the version and its releases.")] = "",
+    expected_version: Annotated[
+        int | None, typer.Option(help="Only in place of this version (0: of none).")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change and what is wrong; change nothing.")
+    ] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Put a workspace's gateway configuration in force, whole; running gateways take it up within seconds."""
+    from holdfast.commands import gateway
+
+    print(gateway.apply(_settings(data), file, workspace, note, expected_version, dry_run=dry_run))
+
+
+@gateway_app.command("show")
+def gateway_show(
+    workspace: Workspace = "",
+    version: Annotated[int | None, typer.Option(help="A version; the one in force where left out.")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Print a workspace's gateway configuration as YAML."""
+    from holdfast.commands import gateway
+
+    print(gateway.show(_settings(data), workspace, version))
 
 
 @app.command()

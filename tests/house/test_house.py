@@ -55,7 +55,10 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("holdfast.gateway", "holdfast.pricing.rules"): "pure: bounds and charges while a request waits",
         ("holdfast.gateway.proxy", "holdfast.platform.secrets.master"): "opens credentials, without a store",
         ("holdfast.gateway.proxy", "holdfast.platform.secrets.rules"): "opens credentials; pure",
-        ("holdfast.gateway.proxy", "holdfast.platform.secrets.references"): "the operator's own, without a store",
+        (
+            "holdfast.gateway.proxy",
+            "holdfast.platform.secrets.references",
+        ): "the operator's own, without a store",
         ("holdfast.telemetry.ingest", "holdfast.text.detectors"): "pure: text has no other furniture yet",
         ("holdfast.telemetry.ingest", "holdfast.pricing.prices"): "the price cache lives as long as ingest",
         (

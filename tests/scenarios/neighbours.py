@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import sqlalchemy as sa
 from tests.scenarios.boards import keep_boards
+from tests.scenarios.gate import gate_of
 from tests.scenarios.watching import alert_of, channel_of
 
 from holdfast.kernel.context import Actor, Context
@@ -144,6 +145,7 @@ class World:
             channel, secret = channel_of(ctx, tx, self.settings, mark)
             self.secrets += [text, secret]
             place.ids["channel"] = place.values["channel"] = channel
+            place.values |= gate_of(ctx, tx, self.settings, mark)
             place.ids["rule"] = alert_of(ctx, tx, f"shop-{mark}", mark)
             place.ids["member"], place.ids["grant"] = self._member(tx, place, Role.VIEWER, mark)
         place.values |= {"system": f"shop-{mark}", "environment": f"prod-{mark}", "tool": f"tool-{mark}"}

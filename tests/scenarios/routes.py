@@ -203,6 +203,8 @@ FREE: dict[str, Any] = {
     "amount": "100",
     "percents": [50, 80],
     "rule_id": "",
+    "document": {},
+    "value": "sk-made-up",
 }
 """Fields of bodies that name nobody's record, each with a value that is taken."""
 UNIQUE = {"slug": "made-{n}", "email": "new-{n}@nobody.test"}
@@ -230,6 +232,9 @@ PLAIN_QUERY = {
     "configuration",
     "which",
     "add",
+    "expected_version",
+    "note",
+    "before",
 }
 """Query parameters that name nobody's record."""
 LOCAL = "/local"
@@ -251,7 +256,7 @@ IDS = {
     "panel",
 }
 """Path parameters that name a record: a neighbour's is as good as none."""
-NAMES = {"system", "environment", "what", "dashboard"}
+NAMES = {"system", "environment", "what", "dashboard", "secret", "version"}
 """Path parameters that are texts of the caller's own choice."""
 
 

@@ -7,6 +7,7 @@ They are msgspec structs because they cross processes: a document that people wr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -271,3 +272,69 @@ class Dimensions(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     feature: str = ""
     run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a workspace's configuration as it was applied. `release_ids`: name → id in the registry."""
+
+    workspace: str
+    version: int
+    document: Mapping[str, Any]
+    release_ids: Mapping[str, str]
+    applied_at: datetime
+    applied_by: str
+    note: str = ""
+
+    @property
+    def configuration(self) -> Configuration:
+        """What it says."""
+        return msgspec.convert(self.document, Configuration)
+
+
+class UpstreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """How an upstream and model are doing in one gateway; what is not known is None."""
+
+    workspace: str
+    upstream: str
+    model: str = ""
+    breaker: str = "closed"  # closed | open | half-open
+    reason: str = ""  # why it is not closed
+    since: datetime | None = None  # when the breaker last changed
+    limit: int | None = None  # requests that may be in flight now
+    in_flight: int = 0
+    waiting: int = 0
+    requests: int = 0  # of the last minute
+    failures: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+
+
+class LiveRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that a gateway is serving; no content of it."""
+
+    workspace: str
+    call_id: str
+    started_at: datetime
+    route: str = ""
+    release: str = ""
+    upstream: str = ""
+    model: str = ""
+    key: str = ""
+    system: str = ""
+    streaming: bool = False
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway process says of itself every few seconds."""
+
+    id: str
+    epoch: int
+    version: str
+    started_at: datetime
+    at: datetime
+    upstreams: tuple[UpstreamState, ...] = ()
+    live: tuple[LiveRequest, ...] = ()
+    spool_records: int = 0
+    spool_bytes: int = 0
+    spool_since: datetime | None = None  # of the oldest record that waits

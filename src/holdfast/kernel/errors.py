@@ -24,11 +24,19 @@ class HoldfastError(Exception):
     status = 500
     title = "Something went wrong in Holdfast"
 
-    def __init__(self, detail: str, *, where: str | None = None, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        where: str | None = None,
+        retry_after: int | None = None,
+        errors: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.where = where
         self.retry_after = retry_after
+        self.errors = errors  # where several things are wrong: each place, with what is wrong there
 
 
 class NotFound(HoldfastError):

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
 
     outbound_allow: str = Field(
         "",
-        description="Private hosts or networks that webhooks may reach: comma list of names, addresses, CIDRs.",
+        description="Private hosts or networks that webhooks and upstreams may be in: comma list: names, addresses, CIDRs.",
     )
     master_key: SecretStr = Field(
         SecretStr(""),
@@ -103,6 +103,13 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Token for `/metrics`, or a reference (env:, file:, vault:); empty: to this machine alone.",
     )
+    gateway_token: SecretStr = Field(
+        SecretStr(""),
+        description="Token of gateways that reach the core over TCP, or a reference (env:, file:, vault:); empty: none may.",
+    )
+    core_url: str = Field(
+        "", description="Where a gateway apart finds the core; empty: the socket in the data folder."
+    )
     metrics_export: str = Field(
         "[]", description="Where figures of calls are sent to (OTLP, CloudWatch EMF), JSON list."
     )
@@ -114,13 +121,6 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
 
-    core_url: str = Field(
-        "", description="Where a gateway apart finds the core; empty: the data folder's own socket."
-    )
-    gateway_token: SecretStr = Field(
-        SecretStr(""),
-        description="What gateways apart show the core, or a reference (env:, file:, vault:); empty: none may come.",
-    )
     gateway_workers: int = Field(1, ge=1, le=64, description="Gateway processes that share the port.")
     gateway_spool_bytes: int = Field(
         1 << 30, description="Call records that wait for the core on the gateway's disk, for each process."

@@ -10,6 +10,7 @@ from holdfast.kernel.errors import Conflict, NotFound
 from holdfast.kernel.ids import new_id
 from holdfast.kernel.time import iso
 from holdfast.platform.audit import actions as audit
+from holdfast.platform.epochs import actions as epochs
 from holdfast.pricing import store
 from holdfast.pricing.model import PriceBookEntry
 from holdfast.pricing.rules.book import accept_rates, check_entry, same_ground
@@ -55,6 +56,7 @@ def add_entry(
                 where="effective_from",
             )
     store.add_entry(tx, ctx.workspace, entry)
+    epochs.advance(tx)
     audit.record(
         ctx,
         tx,
@@ -81,4 +83,5 @@ def retire_entry(ctx: Context, tx: Transaction, entry: str) -> None:
     """
     if not store.retire_entry(tx, ctx.workspace, entry, ctx.now):
         raise NotFound("there is no such price, or it is retired already", where="entry")
+    epochs.advance(tx)
     audit.record(ctx, tx, action="price.retired", subject=entry)

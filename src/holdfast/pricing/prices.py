@@ -80,6 +80,28 @@ class Pricer:
                     return charge(query.usage, rates)
         return self.list_price(query)
 
+    def rates(
+        self,
+        provider: str | None,
+        model: str,
+        at: datetime,
+        base_url: str | None = None,
+        book: Sequence[PriceBookEntry] = (),
+    ) -> Rates | None:
+        """What the model's tokens cost in standard service at an instant: by the book, else by the list; None: unknown.
+
+        As `price_call` finds them. Raises Invalid when `at` has no time zone.
+        """
+        at = _utc(at)
+        entry = effective(candidates(book, provider, model, None), at)
+        if entry is not None:
+            return entry_rates(entry)
+        listed = self._listed(provider, base_url, model)
+        if isinstance(listed, str):
+            return None
+        rates = self._dated(listed, None, at.toordinal(), _segment(listed, at))
+        return None if isinstance(rates, str) else rates
+
     def list_price(self, query: PriceQuery) -> Charge:
         """The charge by the provider's published price at the request's instant.
 
@@ -97,8 +119,7 @@ class Pricer:
         listed = self._listed(query.provider, query.base_url, query.model)
         if isinstance(listed, str):
             return unknown(listed)
-        segment = bisect_right(listed.changes, at.time()) - 1 if len(listed.changes) > 1 else 0
-        rates = self._dated(listed, query.service_tier, at.toordinal(), segment)
+        rates = self._dated(listed, query.service_tier, at.toordinal(), _segment(listed, at))
         return unknown(rates) if isinstance(rates, str) else charge(usage, rates)
 
     def _find(self, provider: str | None, base_url: str | None, model: str) -> _Listed | str:
@@ -187,6 +208,11 @@ def _utc(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise Invalid("the request's instant needs its time zone", where="at")
     return at.astimezone(UTC)
+
+
+def _segment(listed: _Listed, at: datetime) -> int:
+    """In which stretch of the day, between possible changes, an instant is."""
+    return bisect_right(listed.changes, at.time()) - 1 if len(listed.changes) > 1 else 0
 
 
 def _start(constraint: object) -> date | None:

@@ -6,6 +6,7 @@ from holdfast.kernel.context import Context
 from holdfast.pricing import store
 from holdfast.pricing.model import PriceBookEntry
 from holdfast.pricing.prices import Pricer
+from holdfast.pricing.rules.book import own_rates
 from holdfast.pricing.rules.charge import BUCKETS, reported
 from holdfast.pricing.rules.tiers import canonical_provider, canonical_tier
 from holdfast.pricing.rules.usage import (
@@ -25,6 +26,7 @@ __all__ = [
     "canonical_tier",
     "check",
     "from_totals",
+    "own_rates",
     "partition_anthropic",
     "partition_gemini",
     "partition_openai",

@@ -91,6 +91,8 @@ def of_error(error: HoldfastError) -> Problem:
     headers: dict[str, str] = {}
     if error.where is not None:
         extra["where"] = error.where
+    if error.errors:
+        extra["errors"] = [{"where": where, "reason": reason} for where, reason in error.errors]
     if error.retry_after is not None:
         extra["retry_after"] = error.retry_after
         headers["retry-after"] = str(error.retry_after)

@@ -23,9 +23,22 @@ def check(key: ApiKey | None, needed: Scope, now: datetime) -> ApiKey:
     return rules.check_key(key, needed, now)
 
 
+def opens(key: ApiKey, needed: Scope) -> bool:
+    """Whether the key has the scope, living or not."""
+    return rules.opens(key, needed)
+
+
 def keys(tx: Transaction, workspace: str) -> list[ApiKey]:
     """All keys of a workspace, revoked ones too."""
     return key_store.keys_of(tx, workspace)
+
+
+def gateway_keys(tx: Transaction) -> list[tuple[str, ApiKey]]:
+    """SHA-256 in hex and key, of every key of every workspace that opens the gateway: for gateways, which ask no store.
+
+    Keys that expire are among them until they are revoked: who uses the list looks at `expires_at`.
+    """
+    return [(text, key) for text, key in key_store.living_keys(tx) if rules.opens(key, Scope.GATEWAY)]
 
 
 def signed_in(tx: Transaction, token: str, now: datetime) -> SignedIn | None:

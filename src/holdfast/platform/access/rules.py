@@ -97,9 +97,14 @@ def check_key(key: ApiKey | None, needed: Scope, now: datetime) -> ApiKey:
     """The key, when it is valid now and has the scope. `admin` includes every scope but `content`."""
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
         raise Unauthenticated("this API key is not valid: it may be mistyped, revoked or expired")
-    if needed not in key.scopes and not (Scope.ADMIN in key.scopes and needed is not Scope.CONTENT):
+    if not opens(key, needed):
         raise Denied(f"this API key lacks the scope {needed.value!r}; make one with --scopes {needed.value}")
     return key
+
+
+def opens(key: ApiKey, needed: Scope) -> bool:
+    """Whether the key has the scope. `admin` includes every scope but `content`."""
+    return needed in key.scopes or (Scope.ADMIN in key.scopes and needed is not Scope.CONTENT)
 
 
 def permissions(role: Role) -> frozenset[Scope]:

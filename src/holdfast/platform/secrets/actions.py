@@ -8,6 +8,7 @@ from holdfast.kernel.context import Context
 from holdfast.kernel.errors import Invalid, NotFound
 from holdfast.kernel.ids import new_id
 from holdfast.platform.audit import actions as audit
+from holdfast.platform.epochs import actions as epochs
 from holdfast.platform.secrets import rules, store
 from holdfast.platform.secrets.model import DataKey, MasterKey, Secret
 from holdfast.storage.sql import Transaction
@@ -24,6 +25,7 @@ def keep(ctx: Context, tx: Transaction, master: MasterKey, name: str, text: str)
     sealed = rules.seal(data_key.id, rules.unwrap(master, data_key), ctx.workspace, secret_id, text)
     kept = Secret(secret_id, ctx.workspace, name, sealed, before.created_at if before else ctx.now, ctx.now)
     store.put_secret(tx, kept)
+    epochs.advance(tx)
     audit.record(ctx, tx, action="secret.kept", subject=secret_id, details={"name": name})
     return kept.reference
 
@@ -32,6 +34,7 @@ def remove(ctx: Context, tx: Transaction, secret_id: str) -> None:
     """Forgets a secret. Raises NotFound."""
     if not store.delete_secret(tx, ctx.workspace, secret_id):
         raise NotFound("there is no such secret in this workspace")
+    epochs.advance(tx)
     audit.record(ctx, tx, action="secret.removed", subject=secret_id)
 
 
@@ -47,6 +50,7 @@ def change_data_key(ctx: Context, tx: Transaction, master: MasterKey) -> int:
             tx, replace(secret, sealed=rules.seal(fresh.id, plain_key, ctx.workspace, secret.id, text))
         )
     store.drop_data_keys(tx, ctx.workspace, keep=fresh.id)
+    epochs.advance(tx)
     audit.record(ctx, tx, action="secrets.key_changed", subject=fresh.id, details={"secrets": len(found)})
     return len(found)
 
@@ -59,6 +63,7 @@ def change_master_key(ctx: Context, tx: Transaction, old: MasterKey, new: Master
         store.put_data_key(
             tx, replace(key, master=new.id, wrapped=rules.wrap(new, key.workspace, key.id, plain))
         )
+    epochs.advance(tx)
     details = {"from": old.id, "to": new.id, "data_keys": len(found)}
     audit.record(ctx, tx, action="secrets.master_changed", subject=new.id, details=details)
     return len(found)

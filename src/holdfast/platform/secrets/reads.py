@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from holdfast.kernel.errors import Invalid, NotFound, Unavailable
 from holdfast.platform.secrets import master, rules, store
-from holdfast.platform.secrets.model import MasterKey
+from holdfast.platform.secrets.model import DataKey, MasterKey, Secret
 from holdfast.platform.secrets.references import is_reference, operator_secret
 from holdfast.platform.settings import Settings
 from holdfast.storage.sql import Transaction
@@ -34,6 +34,15 @@ def workspace_secret(tx: Transaction, settings: Settings, workspace: str, refere
     if key is None:
         raise Unavailable("the key of a stored secret is gone")
     return rules.open_sealed(rules.unwrap(master.load(settings), key), kept)
+
+
+def sealed(tx: Transaction, workspace: str) -> dict[str, tuple[Secret, DataKey]]:
+    """What opens each secret of a workspace elsewhere, by reference: the secret as it is kept, its wrapped data key."""
+    keys = {key.id: key for key in store.data_keys_of(tx, workspace)}
+    found = {
+        one.reference: (one, keys.get(rules.key_id_of(one.sealed))) for one in store.secrets_of(tx, workspace)
+    }
+    return {reference: (secret, key) for reference, (secret, key) in found.items() if key is not None}
 
 
 def sealing_key(settings: Settings) -> MasterKey:

@@ -10,6 +10,7 @@ from holdfast.kernel.context import Context
 from holdfast.kernel.errors import Conflict, Invalid, NotFound
 from holdfast.kernel.ids import new_id
 from holdfast.platform.audit import actions as audit
+from holdfast.platform.epochs import actions as epochs
 from holdfast.platform.tenancy import store
 from holdfast.platform.tenancy.model import DataPolicy, Environment, RiskTier, System, Workspace
 from holdfast.storage.sql import Transaction
@@ -53,6 +54,7 @@ def rename_workspace(ctx: Context, tx: Transaction, name: str, zone: str) -> Wor
     if zone not in available_timezones():
         raise Invalid("this is not a time zone; write it like Europe/Berlin or UTC", where="zone")
     store.rename_workspace(tx, ctx.workspace, name.strip(), zone)
+    epochs.advance(tx)
     details = {"name": name.strip(), "zone": zone, "before": {"name": before.name, "zone": before.zone}}
     audit.record(ctx, tx, action="workspace.changed", subject=before.id, details=details)
     return replace(before, name=name.strip(), zone=zone)

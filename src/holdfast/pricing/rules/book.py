@@ -65,19 +65,28 @@ def entry_rates(entry: PriceBookEntry) -> Rates:
     So an entry with input and output alone prices cached tokens and audio as input, reasoning as output;
     5-minute and 1-hour writes fall back to the cache write's rate, then to input.
     """
-    rates = dict(entry.rates)
+    return own_rates(
+        entry.rates, entry.currency, "price-book", f"price-book:{entry.id}", entry.effective_from
+    )
+
+
+def own_rates(
+    given: Mapping[str, Decimal], currency: str, source: str, price_id: str, since: datetime | None = None
+) -> Rates:
+    """Rates by bucket in the common form, completed as `entry_rates` says."""
+    rates = dict(given)
     if "input_cache_write" not in rates and "input_cache_write_5m" in rates:
         rates["input_cache_write"] = rates["input_cache_write_5m"]
     rates.setdefault("input_cache_write_1h", rates.get("input_cache_write", rates["input_uncached"]))
     if "input_audio" in rates and "input_cache_read" in rates:
         rates.setdefault("cache_read_audio", rates["input_cache_read"])
     return Rates(
-        currency=entry.currency,
-        source="price-book",
-        effective_from=entry.effective_from,
+        currency=currency,
+        source=source,
+        effective_from=since,
         thresholds=(),
         bands=(rates,),
-        price_ids=(f"price-book:{entry.id}",),
+        price_ids=(price_id,),
         needs_output="output" in rates,
     )
 

@@ -19,7 +19,7 @@ class Prices:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pricer = Pricer()
+        self.pricer = Pricer()
         self.books: Fresh[str, tuple[PriceBookEntry, ...]] = Fresh(self._load, 2.0)
 
     def _load(self, workspace: str) -> tuple[PriceBookEntry, ...]:
@@ -35,7 +35,7 @@ class Prices:
             datetime.fromtimestamp(start_ns / 1e9, UTC),
             facts.service_tier,
         )
-        found = self._pricer.price_call(query, self.books.get(workspace))
+        found = self.pricer.price_call(query, self.books.get(workspace))
         if found.amount is None and facts.reported_cost is not None:
             return pricing.reported(facts.reported_cost)
         return found

@@ -28,6 +28,8 @@ log = logging.getLogger("holdfast.receiver")
 Scoped = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Sender = Callable[[dict[str, str]], Awaitable[str]]
+"""Tells whose a request is, from its headers (lower-case names). Raises Unauthenticated, Denied, NotFound."""
 
 PATHS = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
 PROTOBUF = "application/x-protobuf"
@@ -62,7 +64,13 @@ class OtlpHttp:
 
     async def __call__(self, scope: Scoped, receive: Receive, send: Send) -> None:
         """Answers one request to one of PATHS."""
-        signal = PATHS[scope["path"]]
+        await self.take(PATHS[scope["path"]], self._owner, scope, receive, send)
+
+    async def _owner(self, headers: dict[str, str]) -> str:
+        return self._keys.check(bearer(headers), Scope.INGEST).workspace
+
+    async def take(self, signal: str, sender: Sender, scope: Scoped, receive: Receive, send: Send) -> None:
+        """Stores a request of a signal for the workspace that `sender` tells, and answers it."""
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
@@ -71,7 +79,7 @@ class OtlpHttp:
         try:
             if scope["method"] != "POST":
                 raise WrongMethod("send POST to this path")
-            key = self._keys.check(bearer(headers), Scope.INGEST)
+            workspace = await sender(headers)
             if content_type not in (PROTOBUF, JSON):
                 raise Unsupported(f"the content type must be {PROTOBUF} or {JSON}")
             size = _declared_size(headers, self._intake.max_body_bytes)
@@ -81,7 +89,7 @@ class OtlpHttp:
                 if len(body) > size:  # unpacked, or not declared
                     self._intake.reserve(len(body) - size)
                     size = len(body)
-                outcome = await self._intake.accept(key.workspace, signal, body, is_json=answer_type == JSON)
+                outcome = await self._intake.accept(workspace, signal, body, is_json=answer_type == JSON)
             finally:
                 self._intake.release(size)
             await _respond(send, 200, answer_type, answer(signal, outcome, answer_type))

@@ -12,6 +12,7 @@ from holdfast.platform.access import rules
 from holdfast.platform.access.model import ApiKey, Caller, Scope
 from holdfast.platform.access.store import keys as store
 from holdfast.platform.audit import actions as audit
+from holdfast.platform.epochs import actions as epochs
 from holdfast.storage.sql import Transaction
 
 
@@ -38,6 +39,7 @@ def create_key(
         revoked_at=None,
     )
     store.add_key(tx, key, rules.token_hash(text))
+    epochs.advance(tx)
     audit.record(
         ctx,
         tx,
@@ -67,4 +69,5 @@ def revoke_key(ctx: Context, tx: Transaction, key: str) -> None:
     """Ends a key at once. Raises NotFound where the workspace has no such living key."""
     if not store.revoke_key(tx, ctx.workspace, key, ctx.now):
         raise NotFound("there is no such API key, or it is revoked already")
+    epochs.advance(tx)
     audit.record(ctx, tx, action="key.revoked", subject=key)

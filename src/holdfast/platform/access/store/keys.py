@@ -53,6 +53,12 @@ def keys_of(tx: Transaction, workspace: str) -> list[ApiKey]:
     return [_key(row) for row in tx.execute(tx.select(api_keys, workspace).order_by(api_keys.c.created_at))]
 
 
+def living_keys(tx: Transaction) -> list[tuple[str, ApiKey]]:
+    """(hash, key) of every key of every workspace that was not revoked."""
+    rows = tx.execute(sa.select(api_keys).where(api_keys.c.revoked_at.is_(None)).order_by(api_keys.c.id))
+    return [(row.hash, _key(row)) for row in rows]
+
+
 def revoke_key(tx: Transaction, workspace: str, key: str, at: datetime) -> bool:
     """True when a key of the workspace was revoked now."""
     statement = (

@@ -1,0 +1,1 @@
+"""Answers of the gateway: what is applied, the snapshot that gateways live from, what gateways say of themselves."""

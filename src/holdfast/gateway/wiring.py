@@ -1,0 +1,31 @@
+"""How the gateway plugs into the core: its routes, its job."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from holdfast.gateway import api
+from holdfast.gateway.jobs import EVERY_SECONDS, PriceWatch
+from holdfast.gateway.link import PREFIX, Deliver, Link
+from holdfast.gateway.reads.states import States
+from holdfast.platform.frame import Frame
+from holdfast.platform.services import Job, Services
+from holdfast.pricing.reads import Pricer
+
+__all__ = ["PREFIX", "Link", "install", "jobs", "link_of"]
+
+
+def install(app: FastAPI, frame: Frame, services: Services) -> None:
+    """Adds the routes."""
+    app.state.gateway_states = States(services.clock)
+    app.include_router(api.router)
+
+
+def link_of(app: FastAPI, services: Services, deliver: Deliver, pricer: Pricer) -> Link:
+    """The door for gateway processes, to be mounted before `app` for paths under PREFIX."""
+    return Link(services, app.state.gateway_states, deliver, pricer)
+
+
+def jobs(services: Services, pricer: Pricer) -> tuple[Job, ...]:
+    """The room's job."""
+    return (Job("tell gateways of prices", EVERY_SECONDS, PriceWatch(services, pricer).look),)
