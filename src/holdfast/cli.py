@@ -201,6 +201,28 @@ def audit_verify(
 Workspace = Annotated[str, typer.Option(help="Workspace (short name); may be left out where there is one.")]
 
 
+@gateway_app.command("serve")
+def gateway_serve(
+    data: Data = DEFAULT_DATA,
+    gateway_port: Annotated[
+        int | None, typer.Option(help="Port of the gateway; 8401 unless told otherwise.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to bind to; 127.0.0.1 unless told otherwise.")
+    ] = None,
+) -> None:
+    """Serve the gateway: LLM traffic in, to upstreams, recorded. It goes on while the core is away."""
+    from holdfast.gateway.proxy.master import Master
+
+    settings = _settings(data, host=host, gateway_port=gateway_port)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    where = f"http://{settings.host}:{settings.gateway_port}"
+    Master(settings, lambda: print(f"holdfast: the gateway is ready at {where}", flush=True)).run()
+
+
 @gateway_app.command("apply")
 def gateway_apply(
     file: Annotated[Path, typer.Argument(help="The whole configuration, YAML or JSON.")],

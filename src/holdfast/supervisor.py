@@ -1,4 +1,4 @@
-"""`holdfast up`: starts the core, and the demo beside it, as processes that live and end together."""
+"""`holdfast up`: starts the core, the gateway, and the demo beside them, as processes that live and end together."""
 
 from __future__ import annotations
 
@@ -89,6 +89,7 @@ def supervise(settings: Settings, *, demo: bool, grpc_given: bool) -> int:
         processes.start("core", _core(settings, grpc_given), environment, Path.cwd())
         if not _until_ready(settings, processes, stop):
             return 0 if stop.is_set() else 1
+        processes.start("gateway", _gateway(settings), environment, Path.cwd())
         _greet(settings, "demo" if demo else "main")
         if demo:
             _start_demo(settings, processes, environment)
@@ -117,6 +118,11 @@ def _core(settings: Settings, grpc_given: bool) -> list[str]:
     if grpc_given:
         arguments += ["--grpc-port", str(settings.grpc_port)]
     return arguments
+
+
+def _gateway(settings: Settings) -> list[str]:
+    arguments = [sys.executable, "-m", "holdfast", "gateway", "serve", "--data", str(settings.data.resolve())]
+    return [*arguments, "--host", settings.host, "--gateway-port", str(settings.gateway_port)]
 
 
 def _until_ready(settings: Settings, processes: Processes, stop: threading.Event) -> bool:

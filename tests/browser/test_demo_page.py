@@ -52,6 +52,7 @@ def desk(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Signed in at `holdfast up --demo` by the link that it prints."""
     data, port = tmp_path_factory.mktemp("up") / "data", free_port()
     command = [sys.executable, "-m", "holdfast", "up", "--demo", "--grpc-port", str(free_port())]
+    command += ["--gateway-port", str(free_port())]
     command += ["--data", str(data), "--port", str(port)]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

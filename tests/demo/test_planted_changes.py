@@ -87,6 +87,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     (data / "demo").mkdir(parents=True)
     (data / "demo" / "history.sent").write_text("sent\n")
     command = [sys.executable, "-m", "holdfast", "up", "--demo", "--grpc-port", str(free_port())]
+    command += ["--gateway-port", str(free_port())]
     process = subprocess.Popen(
         [*command, "--data", str(data), "--port", str(port)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,

@@ -113,8 +113,8 @@ class Worker:
 
     def records(self) -> list[Record]:
         """All records in the spool, in the order in which they were written."""
-        spool = self.folder / "gateway" / "spool" / "0"
-        return [decode(frame.payload) for _, path in segments(spool) for frame in frames(path)]
+        spools = sorted((self.folder / "gateway" / "spool").glob("*"))
+        return [decode(f.payload) for spool in spools for _, path in segments(spool) for f in frames(path)]
 
     def recorded(self, count: int) -> list[Record]:
         """The same, as soon as there are so many."""

@@ -38,7 +38,7 @@ def configured(worker: Worker, vendor: Vendor) -> None:
                     "credential": "env:HOME",
                     "models": ["m"],
                 },
-                "claude": {"dialect": "anthropic", "base_url": vendor.url, "models": ["claude"]},
+                "claude": {"dialect": "anthropic", "base_url": vendor.url + "/v1", "models": ["claude"]},
                 "google": {"dialect": "gemini", "base_url": vendor.url + "/v1beta", "models": ["gem"]},
             }
         },

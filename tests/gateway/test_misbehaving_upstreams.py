@@ -156,7 +156,7 @@ def test_a_broken_stream_of_anthropic(worker: Worker, vendor: Vendor, names: tup
     vendor.tell(bad, "close mid")
     worker.apply(
         {
-            "upstreams": {"one": {"dialect": "anthropic", "base_url": vendor.url}},
+            "upstreams": {"one": {"dialect": "anthropic", "base_url": vendor.url + "/v1"}},
             "releases": {"v1": {"chain": [{"upstream": "one", "model": bad}]}},
             "routes": {"r": {"release": "v1", "models": ["alias"]}},
         }

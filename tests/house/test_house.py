@@ -52,6 +52,7 @@ ASSEMBLERS = (
 EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         ("*", "holdfast.platform.access.guard"): "the one door that every room's doors stand behind",
+        ("holdfast.cli", "holdfast.gateway.proxy"): "a process of its own, started by a command",
         ("holdfast.gateway", "holdfast.pricing.rules"): "pure: bounds and charges while a request waits",
         ("holdfast.gateway.proxy", "holdfast.platform.secrets.master"): "opens credentials, without a store",
         ("holdfast.gateway.proxy", "holdfast.platform.secrets.rules"): "opens credentials; pure",

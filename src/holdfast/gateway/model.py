@@ -79,7 +79,7 @@ class Upstream(_Written, frozen=True, kw_only=True):
     """Where requests go. `credential` is a reference (`secret:…`; env:, file:, vault: where the operator writes)."""
 
     dialect: Dialect
-    base_url: str  # with the version's path: https://api.openai.com/v1
+    base_url: str  # with the version's path: https://api.openai.com/v1, https://api.anthropic.com/v1
     auth: Auth | None = None  # None: as is usual for the dialect
     credential: str = ""
     provider: str = ""  # gen_ai.provider.name, for prices and records; empty: as is usual for the dialect

@@ -92,7 +92,7 @@ class Messages:
 
     def path(self, model: str, asked: Asked) -> str:
         """Where under the base URL it goes."""
-        return "/v1/messages"
+        return "/messages"
 
     def answer(self, raw: bytes) -> Answer:
         """What a whole answer says."""
@@ -126,7 +126,7 @@ class CountTokens(Messages):
 
     def path(self, model: str, asked: Asked) -> str:
         """Where under the base URL it goes."""
-        return "/v1/messages/count_tokens"
+        return "/messages/count_tokens"
 
     def answer(self, raw: bytes) -> Answer:
         """Nothing was generated."""

@@ -122,6 +122,7 @@ class GeminiMeter:
     """Reads a stream: server-sent events with `alt=sse`, else one JSON list that comes in pieces."""
 
     __slots__ = ("_events", "_kept", "_pieces", "_size")
+    done = False  # this dialect has no last word
 
     def __init__(self) -> None:
         self._events = Events()

@@ -54,6 +54,10 @@ class Answer(NamedTuple):
 class Meter(Protocol):
     """Reads a stream beside the client."""
 
+    @property
+    def done(self) -> bool:
+        """Whether the stream has said that it is complete, so that nothing more of worth can come."""
+
     def feed(self, chunk: bytes) -> bytes:
         """Takes what came; returns what goes on to the client."""
 

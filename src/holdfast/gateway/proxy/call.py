@@ -51,6 +51,7 @@ class Call:
         "_body",
         "_gateway",
         "_headers",
+        "_kept",
         "_query",
         "_send",
         "_started",
@@ -80,6 +81,7 @@ class Call:
         self._headers = headers
         self._query = query
         self._started = False
+        self._kept = False
         self._answer = Answer(complete=False)
         self.speech = speech
         self.asked = asked
@@ -241,17 +243,16 @@ class Call:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _failure(error) from None
         record = self.record
-        record.first_ns = None
         self._answer = self.speech.answer(raw)._replace(complete=True)
         record.status = response.status
         if response.status >= 400:
             record.error = self._answer.error or str(response.status)
         record.response = raw if len(raw) <= KEPT else b""
-        cost = self._price()
+        self._settle()
         made = heads.downwards(response.raw_headers) + self._own_headers()
         made.append((b"content-length", str(len(raw)).encode()))
-        if cost is not None:
-            made.append((b"x-holdfast-cost", cost))
+        if record.cost is not None:
+            made.append((b"x-holdfast-cost", f"{record.cost:f} USD".encode()))
         self._started = True
         await self._send({"type": "http.response.start", "status": response.status, "headers": made})
         await self._send({"type": "http.response.body", "body": raw})
@@ -277,6 +278,10 @@ class Call:
                 if size <= KEPT:
                     pieces.append(chunk)
                 shown = meter.feed(chunk)
+                if meter.done and not self._kept:
+                    record.response = b"".join(pieces) if size <= KEPT else b""
+                    self._answer = meter.answer()
+                    self._settle()
                 if shown:
                     await send({"type": "http.response.body", "body": shown, "more_body": True})
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -345,20 +350,22 @@ class Call:
         await self._send({"type": "http.response.start", "status": status, "headers": made})
         await self._send({"type": "http.response.body", "body": body})
 
-    def _price(self) -> bytes | None:
-        """Works out the cost of what the upstream said it used; None where it is unknown."""
+    def _price(self) -> None:
+        """Works out the cost of what the upstream said it used; it stays None where it is unknown."""
         record, usage = self.record, self._answer.usage
-        if usage is None or record.cost is not None:
-            return None
+        if usage is None:
+            return
         record.usage = tuple(usage)
         rates = self.decision.workspace.rates.get(record.upstream, {}).get(record.request_model)
-        if rates is None:
-            return None
-        charged = charge(usage, rates)
-        record.cost, record.price = charged.amount, charged.price_id
-        return None if charged.amount is None else f"{charged.amount:f} {charged.currency}".encode()
+        if rates is not None:
+            charged = charge(usage, rates)
+            record.cost, record.price = charged.amount, charged.price_id
 
     def _settle(self) -> None:
+        """Keeps the record, once: before the client has its last byte, so that nobody has an answer that is not on disk."""
+        if self._kept:
+            return
+        self._kept = True
         record, answer = self.record, self._answer
         record.ended_ns = time.time_ns()
         record.response_id, record.response_model = answer.id, answer.model

@@ -198,7 +198,7 @@ class Door:
         step = self._keeper(path, decision)
         does = operation(path) if scope["method"] == "POST" else ""
         record = _record(decision, trace, ids[16:], does, dialect, Asked(step.model))
-        there = path if dialect is Dialect.ANTHROPIC else path.removeprefix("/v1")
+        there = path.removeprefix("/v1")
         await pass_through(
             self._gateway,
             scope["method"],

@@ -17,12 +17,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx2
-import msgspec
 
-from holdfast import __version__
 from holdfast.gateway.proxy import snapshots
 from holdfast.gateway.proxy.shipping import Shipper
 from holdfast.kernel.errors import HoldfastError, Unavailable
@@ -38,6 +35,7 @@ LONG_POLL = httpx2.Timeout(10.0, read=40.0)
 SHIP_SECONDS = 0.25
 STATE_SECONDS = 2.0
 AGAIN = 1.0
+PORT_SECONDS = 3.0
 
 
 class Core:
@@ -82,8 +80,7 @@ class Master:
         self._stop = threading.Event()
         self._core = Core(settings)
         self._shipper = Shipper(self._folder / "spool", self._deliver)
-        self._id = self._identity()
-        self._began = time.time_ns()
+        self._identify()
         self._workers: dict[int, subprocess.Popen[bytes]] = {}
 
     def run(self) -> None:
@@ -174,38 +171,31 @@ class Master:
         )
 
     def _tell(self) -> None:
-        states: list[dict[str, Any]] = []
         for number in self._workers:
-            try:
-                states.append(msgspec.msgpack.decode((self._folder / f"state-{number}").read_bytes()))
-            except (FileNotFoundError, msgspec.DecodeError):
-                continue
-        said = {
-            "id": self._id,
-            "version": __version__,
-            "started_ns": self._began,
-            "shipped": self._shipper.shipped,
-            "workers": states,
-        }
-        self._core.ask(
-            "POST", "/state", msgspec.msgpack.encode(said), **{"content-type": "application/msgpack"}
-        )
+            path = self._folder / f"state-{number}"
+            if path.exists():
+                self._core.ask("POST", "/state", path.read_bytes(), **{"content-type": "application/msgpack"})
 
-    def _identity(self) -> str:
-        """The same after a restart."""
+    def _identify(self) -> None:
+        """A name that stays the same after a restart."""
         path: Path = self._folder / "id"
         if not path.exists():
             snapshots.put(path, new_id("gw").encode())
-        return path.read_text()
 
 
 def _listen(settings: Settings) -> socket.socket:
-    try:
-        made = socket.create_server((settings.host, settings.gateway_port), backlog=2048)
-    except OSError as error:
-        raise SystemExit(
-            f"holdfast: port {settings.gateway_port} on {settings.host} cannot be had ({error.strerror});"
-            " choose another with --gateway-port"
-        ) from error
-    os.set_inheritable(made.fileno(), True)
-    return made
+    """The port; waited for a while, because workers of a gateway that was killed let go of it in order."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            made = socket.create_server((settings.host, settings.gateway_port), backlog=2048)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise SystemExit(
+                    f"holdfast: port {settings.gateway_port} on {settings.host} cannot be had ({error.strerror});"
+                    " choose another with --gateway-port"
+                ) from error
+            time.sleep(0.1)
+        else:
+            os.set_inheritable(made.fileno(), True)
+            return made

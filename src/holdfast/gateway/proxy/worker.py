@@ -7,22 +7,26 @@ import contextlib
 import ctypes
 import gc
 import logging
+import os
 import signal
 import socket
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import uvicorn
 
-from holdfast.gateway.model import Snapshot
+from holdfast import __version__
+from holdfast.gateway.model import LiveRequest, Snapshot, State, UpstreamState
 from holdfast.gateway.proxy import snapshots
 from holdfast.gateway.proxy.credentials import Credentials
 from holdfast.gateway.proxy.door import Door
 from holdfast.gateway.proxy.gateway import Gateway
+from holdfast.gateway.proxy.records import Record
 from holdfast.gateway.proxy.spool import Spool
-from holdfast.gateway.proxy.upstreams import Upstreams
+from holdfast.gateway.proxy.upstreams import Live, Upstreams
+from holdfast.gateway.rules.breaking import Breaker
 from holdfast.kernel.errors import Invalid
 from holdfast.kernel.time import utc_now
 from holdfast.platform.settings import Settings
@@ -31,6 +35,7 @@ log = logging.getLogger("holdfast.gateway")
 
 LOOK_SECONDS = 0.25
 TURN_SECONDS = 5.0
+MOST_LIVE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ async def _serve(settings: Settings, place: Place) -> None:
         snapshot=watched.fresh() or Snapshot(0, utc_now()),
         upstreams=Upstreams(settings),
         credentials=Credentials(settings),
-        spool=Spool(place.folder / "spool" / str(place.number), settings.gateway_spool_bytes),
+        spool=Spool(place.folder / "spool" / f"{place.number}.{os.getpid()}", settings.gateway_spool_bytes),
     )
     server = _Server(
         uvicorn.Config(
@@ -122,13 +127,17 @@ async def _watch(gateway: Gateway, watched: snapshots.Watched) -> None:
 async def _tell(gateway: Gateway, place: Place) -> None:
     """What this process knows, for the one that speaks with the core."""
     turned = 0.0
+    identity = (
+        f"{(place.folder / 'id').read_text() if (place.folder / 'id').exists() else 'gw'}/{place.number}"
+    )
+    began = utc_now()
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(1.0)
         if loop.time() - turned > TURN_SECONDS:
             turned = loop.time()
             gateway.spool.turn()
-        raw = msgspec.msgpack.encode(state(gateway, place.number))
+        raw = msgspec.msgpack.encode(state(gateway, identity, began))
         await loop.run_in_executor(None, _put, place.folder / f"state-{place.number}", raw)
 
 
@@ -138,40 +147,54 @@ def _put(path: Path, raw: bytes) -> None:
     fresh.replace(path)
 
 
-def state(gateway: Gateway, number: int) -> dict[str, Any]:
-    """What pages show of this process: counts, upstreams as they are now, requests that are being served."""
-    return {
-        "worker": number,
-        "epoch": gateway.snapshot.epoch,
-        "served": gateway.served,
-        "refused": gateway.refused,
-        "unrecorded": gateway.unrecorded,
-        "backlog": gateway.spool.backlog(),
-        "upstreams": [
-            {
-                "workspace": live.workspace,
-                "name": live.name,
-                "busy": live.concurrency.busy,
-                "limit": live.concurrency.limit,
-                "queued": live.queued,
-                "sent": live.sent,
-                "failed": live.failed,
-                "latencies": sorted(live.latencies),
-                "breakers": {model: breaker.state.value for model, breaker in live.breakers.items()},
-            }
-            for live in gateway.upstreams.all()
-        ],
-        "live": [
-            {
-                "workspace": record.workspace,
-                "call": record.span_id.hex(),
-                "route": record.dimensions.route,
-                "model": record.request_model,
-                "upstream": record.upstream,
-                "stream": record.stream,
-                "started_ns": record.started_ns,
-                "first_ns": record.first_ns,
-            }
-            for record in list(gateway.live.values())[:500]
-        ],
-    }
+def state(gateway: Gateway, identity: str, began: datetime) -> State:
+    """What pages show of this process: upstreams as they are now, requests that are being served, what waits."""
+    at = utc_now()
+    upstreams = [
+        _upstream(live, model, breaker)
+        for live in gateway.upstreams.all()
+        for model, breaker in live.breakers.items()
+    ]
+    serving = tuple(_live(record) for record in list(gateway.live.values())[:MOST_LIVE])
+    return State(
+        id=identity,
+        epoch=gateway.snapshot.epoch,
+        version=__version__,
+        started_at=began,
+        at=at,
+        upstreams=tuple(upstreams),
+        live=serving,
+        spool_bytes=gateway.spool.backlog(),
+    )
+
+
+def _upstream(live: Live, model: str, breaker: Breaker) -> UpstreamState:
+    times = sorted(live.latencies)
+    return UpstreamState(
+        workspace=live.workspace,
+        upstream=live.name,
+        model=model,
+        breaker=breaker.state.value,
+        limit=live.concurrency.limit,
+        in_flight=live.concurrency.busy,
+        waiting=live.queued,
+        requests=live.sent,
+        failures=live.failed,
+        p50_ms=times[len(times) // 2] * 1000 if times else None,
+        p95_ms=times[int(len(times) * 0.95)] * 1000 if times else None,
+    )
+
+
+def _live(record: Record) -> LiveRequest:
+    return LiveRequest(
+        workspace=record.workspace,
+        call_id=record.span_id.hex(),
+        started_at=datetime.fromtimestamp(record.started_ns / 1e9, UTC),
+        route=record.dimensions.route,
+        release=record.release,
+        upstream=record.upstream,
+        model=record.request_model,
+        key=record.key,
+        system=record.dimensions.system,
+        streaming=record.stream,
+    )
