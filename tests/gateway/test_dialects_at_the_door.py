@@ -221,7 +221,7 @@ def test_passed_through_and_metered(client: openai.OpenAI, worker: Worker, vendo
         ("/v1/chat/completions", b"{not json", 400, "JSON"),
         ("/v1/chat/completions", b"[]", 400, "JSON"),
         ("/v1/chat/completions", b'{"messages": []}', 400, "model"),
-        ("/v1/chat/completions", b'{"model": "m"}', 400, "messages"),
+        ("/v1/chat/completions", b'{"model": "m"}', 400, "messages; this route"),
         ("/v1/chat/completions", b'{"model": "m", "messages": 3}', 400, "messages"),
         ("/v1/chat/completions", b'{"model": "m", "messages": [], "max_tokens": -1}', 400, "max_tokens"),
         ("/v1/chat/completions", b'{"model": "nobody", "messages": []}', 404, "nobody"),

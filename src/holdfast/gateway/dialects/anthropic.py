@@ -19,6 +19,8 @@ from holdfast.gateway.dialects.speech import (
     field,
     laid_over,
     model_of,
+    said_of,
+    system_of,
 )
 from holdfast.gateway.model import Dialect
 from holdfast.pricing.model import Usage
@@ -86,6 +88,11 @@ class Messages:
     def prepared(self, body: Body, changes: Changes) -> bytes:
         """The body as it goes upstream."""
         made = laid_over(body, changes)
+        if changes.prompt:
+            own = field(body, "system", str | list[msgspec.Raw], [])
+            texts = [{"type": "text", "text": text} for text in system_of(changes.prompt)]
+            made["system"] = [*texts, *([{"type": "text", "text": own}] if isinstance(own, str) else own)]
+            made["messages"] = [*said_of(changes.prompt), *field(body, "messages", list[msgspec.Raw], [])]
         if changes.max_output is not None:
             made["max_tokens"] = changes.max_output
         return encode(made)

@@ -95,6 +95,11 @@ class Gemini:
 
     def prepared(self, body: Body, changes: Changes) -> bytes:
         """The body as it goes upstream."""
+        if changes.prompt:
+            raise Invalid(
+                "a managed prompt is not rendered in Gemini's native form; use /v1/chat/completions",
+                where="route",
+            )
         made: dict[str, Any] = {name: raw for name, raw in body.items() if name != HOLDFAST}
         made.update(changes.parameters)
         if changes.max_output is not None:

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from holdfast.gateway.dialects.speech import (
-    HOLDFAST,
     Answer,
     Asked,
     Body,
@@ -84,8 +83,7 @@ class Chat(_Openai):
 
     def asked(self, path: str, body: Body) -> Asked:
         """What a request says. Raises Invalid."""
-        if field(body, "messages", list[msgspec.Raw]) is None and HOLDFAST not in body:
-            raise Invalid("give the messages", where="messages")
+        field(body, "messages", list[msgspec.Raw])
         most = count_of(body, "max_completion_tokens")
         return Asked(
             model_of(body),
@@ -99,6 +97,10 @@ class Chat(_Openai):
     def prepared(self, body: Body, changes: Changes) -> bytes:
         """The body as it goes upstream."""
         made = laid_over(body, changes)
+        if changes.prompt:
+            made["messages"] = [*changes.prompt, *field(body, "messages", list[msgspec.Raw], [])]
+        elif "messages" not in body:
+            raise Invalid("give the messages; this route has no prompt of its own", where="messages")
         if changes.max_output is not None:
             made[changes.max_field] = changes.max_output
         if changes.ask_usage:

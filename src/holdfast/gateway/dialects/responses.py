@@ -18,6 +18,8 @@ from holdfast.gateway.dialects.speech import (
     field,
     laid_over,
     model_of,
+    said_of,
+    system_of,
 )
 from holdfast.gateway.model import Dialect
 
@@ -84,6 +86,12 @@ class Responses:
     def prepared(self, body: Body, changes: Changes) -> bytes:
         """The body as it goes upstream."""
         made = laid_over(body, changes)
+        if changes.prompt:
+            own = field(body, "instructions", str)
+            made["instructions"] = "\n\n".join([*system_of(changes.prompt), *([own] if own else [])])
+            said = field(body, "input", str | list[msgspec.Raw], [])
+            asked = [{"role": "user", "content": said}] if isinstance(said, str) else said
+            made["input"] = [*said_of(changes.prompt), *asked]
         if changes.max_output is not None:
             made["max_output_tokens"] = changes.max_output
         return encode(made)

@@ -6,7 +6,7 @@ untouched. Answers pass byte for byte; they are read beside, for their usage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -103,6 +103,7 @@ class Changes(NamedTuple):
     max_output: int | None = None  # to be set where the request names none
     max_field: str = "max_tokens"  # by which name
     ask_usage: bool = False  # a stream is to tell its usage
+    prompt: Sequence[Mapping[str, Any]] = ()  # messages of a managed prompt, before the request's own
 
 
 def parse(raw: bytes) -> Body:
@@ -147,6 +148,22 @@ def laid_over(body: Body, changes: Changes) -> dict[str, Any]:
     made.update(changes.parameters)
     made["model"] = changes.model
     return made
+
+
+def system_of(prompt: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The texts of a prompt's system messages, for protocols that keep them apart. Raises Invalid for other content."""
+    found = []
+    for message in prompt:
+        if message.get("role") in ("system", "developer"):
+            if not isinstance(message.get("content"), str):
+                raise Invalid("in this protocol a prompt's system message must be text", where="prompt")
+            found.append(message["content"])
+    return found
+
+
+def said_of(prompt: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A prompt's messages that are not of the system."""
+    return [message for message in prompt if message.get("role") not in ("system", "developer")]
 
 
 class Events:

@@ -18,8 +18,9 @@ from holdfast.gateway.proxy.gateway import Gateway
 from holdfast.gateway.proxy.records import Attempt, Record
 from holdfast.gateway.proxy.upstreams import DEFAULT_WAIT, Live, now
 from holdfast.gateway.rules import pacing
+from holdfast.gateway.rules.rendering import rendered
 from holdfast.gateway.rules.resolving import Decision, Step
-from holdfast.kernel.errors import HoldfastError, Unavailable
+from holdfast.kernel.errors import HoldfastError, Invalid, Unavailable
 from holdfast.pricing.rules.charge import charge
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -52,6 +53,7 @@ class Call:
         "_gateway",
         "_headers",
         "_kept",
+        "_prompt",
         "_query",
         "_send",
         "_started",
@@ -74,7 +76,18 @@ class Call:
         decision: Decision,
         trace: heads.Trace,
         record: Record,
+        variables: Mapping[str, Any],
     ) -> None:
+        prompt = decision.release.prompt
+        if prompt is not None:
+            self._prompt = rendered(prompt, variables)
+            record.variables = dict(variables)
+        elif variables:
+            raise Invalid(
+                "variables are for routes with a prompt of their own, and this has none", where="variables"
+            )
+        else:
+            self._prompt = []
         self._gateway = gateway
         self._send = send
         self._body = body
@@ -228,7 +241,7 @@ class Call:
     def _changes(self, step: Step, ask_usage: bool) -> Changes:
         most = self.decision.route.max_output_tokens if self.asked.max_output is None else None
         field = "max_completion_tokens" if shelf.provider_of(step.upstream) == "openai" else "max_tokens"
-        return Changes(step.model, self.decision.release.parameters, most, field, ask_usage)
+        return Changes(step.model, self.decision.release.parameters, most, field, ask_usage, self._prompt)
 
     def _take(self, step: Step) -> None:
         """The record is of this upstream from here on."""
@@ -252,7 +265,7 @@ class Call:
         made = heads.downwards(response.raw_headers) + self._own_headers()
         made.append((b"content-length", str(len(raw)).encode()))
         if record.cost is not None:
-            made.append((b"x-holdfast-cost", f"{record.cost:f} USD".encode()))
+            made.append((b"x-holdfast-cost", f"{record.cost:f} {record.currency}".encode()))
         self._started = True
         await self._send({"type": "http.response.start", "status": response.status, "headers": made})
         await self._send({"type": "http.response.body", "body": raw})
@@ -359,7 +372,7 @@ class Call:
         rates = self.decision.workspace.rates.get(record.upstream, {}).get(record.request_model)
         if rates is not None:
             charged = charge(usage, rates)
-            record.cost, record.price = charged.amount, charged.price_id
+            record.cost, record.currency, record.price = charged.amount, charged.currency, charged.price_id
 
     def _settle(self) -> None:
         """Keeps the record, once: before the client has its last byte, so that nobody has an answer that is not on disk."""

@@ -38,7 +38,7 @@ def attributes(record: Record) -> dict[str, Any]:
     if record.operation in ("chat", "generate_content"):
         answered = _answered(record)
         if answered:
-            found["gen_ai.output.messages"] = _json(answered)
+            found["gen_ai.output.messages"] = json_text(answered)
     return found
 
 
@@ -91,12 +91,12 @@ def _said(asked: dict[str, Any]) -> dict[str, Any]:
         if system is None:
             leading = [one.get("content") for one in messages if _is_system(one)]
             system = leading[0] if len(leading) == 1 else leading or None
-        found["gen_ai.input.messages"] = _json(parts)
+        found["gen_ai.input.messages"] = json_text(parts)
     if system is not None:
-        found["gen_ai.system_instructions"] = _json(_system_parts(system))
+        found["gen_ai.system_instructions"] = json_text(_system_parts(system))
     tools = asked.get("tools")
     if isinstance(tools, list) and tools:
-        found["gen_ai.tool.definitions"] = _json(tools)
+        found["gen_ai.tool.definitions"] = json_text(tools)
     return found
 
 
@@ -203,5 +203,6 @@ def _object(raw: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """A value as JSON."""
     return msgspec.json.encode(value).decode()

@@ -135,7 +135,10 @@ class Door:
         record = _record(decision, trace, ids[16:], speech.operation, speech.dialect, asked)
         if workspace.content and len(raw) <= KEPT:
             record.request = raw
-        call = Call(self._gateway, send, speech, asked, body, headers, rest, decision, trace, record)
+        variables = _variables(own, asked.metadata)
+        call = Call(
+            self._gateway, send, speech, asked, body, headers, rest, decision, trace, record, variables
+        )
         await _unless_left(call.serve, receive)
 
     def _client(self, headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[ClientKey, Workspace]:
@@ -220,6 +223,19 @@ class Door:
                 if step.name == made_by:
                     return step
         return decision.chain[0]
+
+
+def _variables(own: Mapping[str, Any], metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Variables of a managed prompt: `holdfast.variables`, or JSON text under `holdfast_variables` of the metadata."""
+    given = own.get("variables")
+    if given is None and metadata.get("holdfast_variables"):
+        try:
+            given = msgspec.json.decode(metadata["holdfast_variables"])
+        except (msgspec.DecodeError, TypeError):
+            raise Invalid("holdfast_variables must be a JSON object as text", where="metadata") from None
+    if given is not None and not isinstance(given, dict):
+        raise Invalid("variables must be an object", where="holdfast.variables")
+    return given or {}
 
 
 def _record(

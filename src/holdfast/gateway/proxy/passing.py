@@ -141,6 +141,10 @@ def _settle(gateway: Gateway, decision: Decision, record: Record, raw: bytes) ->
             rates = decision.workspace.rates.get(record.upstream, {}).get(record.request_model)
             if rates is not None:
                 charged = charge(answer.usage, rates)
-                record.cost, record.price = charged.amount, charged.price_id
+                record.cost, record.currency, record.price = (
+                    charged.amount,
+                    charged.currency,
+                    charged.price_id,
+                )
             break
     gateway.keep(record)

@@ -65,6 +65,8 @@ class Record(msgspec.Struct, array_like=True):
     parameters: dict[str, Any] = {}
     request: bytes = b""
     response: bytes = b""
+    currency: str = "USD"
+    variables: dict[str, Any] = {}
 
 
 encode = msgspec.msgpack.Encoder(decimal_format="string").encode

@@ -86,6 +86,12 @@ def _call(record: Record) -> Span:
         _put(put, "http.response.status_code", record.status)
     for name, value in contents.attributes(record).items():
         _put(put, name, value)
+    for name, value in record.variables.items():
+        _put(
+            put,
+            f"gen_ai.prompt.variable.{name}",
+            value if isinstance(value, str) else contents.json_text(value),
+        )
     return span
 
 
@@ -99,7 +105,8 @@ def _usage(record: Record, put: Any) -> None:
             _put(put, name, usage[place])
     if record.estimated:
         _put(put, "holdfast.usage.estimated", True)
-    _put(put, "gen_ai.usage.cost", _text(record.cost))
+    if record.currency == "USD":
+        _put(put, "gen_ai.usage.cost", _text(record.cost))
 
 
 def _text(amount: object) -> str | None:

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from holdfast.gateway.model import Prompt, Release, Upstream, Variable
+from holdfast.gateway.rules.rendering import PLACEHOLDER, TYPES
 from holdfast.gateway.rules.written import Fault, inexact
 
-PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)(?:\.[A-Za-z0-9_]+)*\s*\}\}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _OWN = frozenset({"model", "stream", "messages", "input", "contents", "system", "prompt"})
 """What is no parameter: the chain, the client and the prompt say it."""
-_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
-    {
-        "string": (str,),
-        "number": (int, float),
-        "boolean": (bool,),
-        "json": (str, int, float, bool, list, tuple, dict),
-    }
-)
 
 
 def release_faults(name: str, release: Release, upstreams: Mapping[str, Upstream]) -> Iterator[Fault]:
@@ -58,7 +49,7 @@ def _prompt(where: str, prompt: Prompt) -> Iterator[Fault]:
             yield Fault(place, "a message has a role and content")
         yield from inexact(message, place)
         for at, text in _texts(message, place):
-            used |= set(PLACEHOLDER.findall(text))
+            used |= {found[0] for found in PLACEHOLDER.findall(text)}
             if "{{" in PLACEHOLDER.sub("", text):
                 yield Fault(at, "a placeholder is {{name}}, with letters, digits and _")
     for name in sorted(used - prompt.variables.keys()):
@@ -72,10 +63,10 @@ def _prompt(where: str, prompt: Prompt) -> Iterator[Fault]:
 def _variable(where: str, name: str, variable: Variable) -> Iterator[Fault]:
     if not _VARIABLE.fullmatch(name):
         yield Fault(where, "a variable's name is letters, digits and _, 100 at most")
-    kinds = _TYPES.get(variable.type)
+    kinds = TYPES.get(variable.type)
     default = variable.default
     if kinds is None:
-        yield Fault(f"{where}.type", f"a type is one of {', '.join(_TYPES)}")
+        yield Fault(f"{where}.type", f"a type is one of {', '.join(TYPES)}")
     elif default is not None and (
         not isinstance(default, kinds) or (isinstance(default, bool) and bool not in kinds)
     ):

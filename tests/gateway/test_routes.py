@@ -1,0 +1,143 @@
+"""Routes and releases in the path: prompts rendered here, splits that hold still, keys that are bound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anthropic
+import httpx2
+import openai
+import pytest
+from running_gateway import KEY, NOW, Worker
+from vendor import Vendor
+
+from holdfast.gateway.model import ClientKey
+from running_core import NO_TLS
+
+OTHER = "hf_other_key"
+OLD = "hf_old_key"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def configured(worker: Worker, vendor: Vendor) -> None:
+    prompt = {
+        "messages": [{"role": "system", "content": "You answer for {{company}}."}],
+        "variables": {"company": {}},
+    }
+    worker.apply(
+        {
+            "upstreams": {
+                "one": {"dialect": "openai", "base_url": vendor.url + "/v1", "region": "eu"},
+                "far": {"dialect": "openai", "base_url": vendor.url + "/v1", "region": "us"},
+                "claude": {"dialect": "anthropic", "base_url": vendor.url + "/v1", "region": "eu"},
+            },
+            "releases": {
+                "plain": {
+                    "chain": [{"upstream": "one", "model": "small"}],
+                    "parameters": {"temperature": 0.5},
+                },
+                "new": {"chain": [{"upstream": "one", "model": "large"}]},
+                "kept": {"chain": [{"upstream": "one", "model": "small"}], "prompt": prompt},
+                "claude": {"chain": [{"upstream": "claude", "model": "opus"}], "prompt": prompt},
+                "far": {"chain": [{"upstream": "far", "model": "m"}, {"upstream": "one", "model": "near"}]},
+            },
+            "routes": {
+                "plain": {"release": "plain", "max_output_tokens": 77},
+                "split": {
+                    "variants": [{"release": "plain", "weight": 90}, {"release": "new", "weight": 10}],
+                    "models": ["alias"],
+                },
+                "kept": {"release": "kept"},
+                "claude": {"release": "claude"},
+                "bound": {"release": "far", "system": "hospital"},
+                "free": {"release": "far", "system": "shop"},
+            },
+            "regions": {"hospital": ["eu"]},
+            "keys": {"key_2": {"route": "plain", "routes": ["plain"], "system": "desk", "tenant": "acme"}},
+        },
+        keys={
+            KEY: ClientKey("key_1", "ws_1"),
+            OTHER: ClientKey("key_2", "ws_1"),
+            OLD: ClientKey("key_3", "ws_1", NOW),
+        },
+        release_ids={"plain": "rel_plain", "new": "rel_new"},
+    )
+
+
+def ask(worker: Worker, key: str = KEY, model: str = "any", **headers: str) -> httpx2.Response:
+    named = {"authorization": f"Bearer {key}"}
+    named |= {f"x-holdfast-{name}": value for name, value in headers.items()}
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+    return httpx2.post(worker.url + "/v1/chat/completions", json=body, headers=named, verify=NO_TLS)
+
+
+def test_a_release_is_laid_over_the_request(worker: Worker, vendor: Vendor) -> None:
+    got = ask(worker, route="plain")
+    sent = vendor.seen[-1]["body"]
+    assert (sent["model"], sent["temperature"]) == ("small", 0.5)
+    assert sent["max_completion_tokens"] == 77, "the route's maximum where the client names none"
+    assert got.headers["x-holdfast-release"] == "rel_plain"
+    assert worker.records()[-1].release == "rel_plain"
+
+
+def test_a_managed_prompt_needs_only_its_variables(worker: Worker, vendor: Vendor) -> None:
+    with openai.OpenAI(base_url=worker.url + "/v1", api_key=KEY) as client:
+        route = {"x-holdfast-route": "kept"}
+        own: Any = {"holdfast": {"variables": {"company": "Acme"}}}
+        client.chat.completions.create(model="x", messages=[], extra_headers=route, extra_body=own)
+        assert vendor.seen[-1]["body"]["messages"] == [{"role": "system", "content": "You answer for Acme."}]
+        assert "holdfast" not in vendor.seen[-1]["body"]
+        assert worker.records()[-1].variables == {"company": "Acme"}
+        client.responses.create(model="x", input="hi", extra_headers=route, extra_body=own)
+        assert vendor.seen[-1]["body"]["instructions"] == "You answer for Acme."
+        with pytest.raises(openai.BadRequestError, match="company"):
+            client.chat.completions.create(model="x", messages=[], extra_headers=route)
+    with anthropic.Anthropic(base_url=worker.url, api_key=KEY) as claude:
+        said: Any = [{"role": "user", "content": "hi"}]
+        head = {"x-holdfast-route": "claude"}
+        claude.messages.create(model="x", max_tokens=5, messages=said, extra_headers=head, extra_body=own)
+        assert vendor.seen[-1]["body"]["system"] == [{"type": "text", "text": "You answer for Acme."}]
+
+
+def test_a_conversation_stays_on_its_release(worker: Worker) -> None:
+    seen: dict[str, set[str]] = {}
+    for turn in range(3):
+        for number in range(60):
+            got = ask(worker, model="alias", session=f"s{number}", user=f"u{turn}")
+            seen.setdefault(f"s{number}", set()).add(got.headers["x-holdfast-release"])
+    assert all(len(releases) == 1 for releases in seen.values())
+    assert {release for releases in seen.values() for release in releases} == {"rel_plain", "rel_new"}
+
+
+def test_a_key_is_bound_to_what_it_stands_for(worker: Worker) -> None:
+    assert ask(worker, OTHER, tenant="other", system="forged").status_code == 200
+    record = worker.records()[-1]
+    assert (record.dimensions.route, record.dimensions.system, record.dimensions.tenant) == (
+        "plain",
+        "desk",
+        "acme",
+    )
+    assert ask(worker, OTHER, route="split").status_code == 403
+    assert ask(worker, OLD).status_code == 401
+    assert ask(worker, route="nowhere").status_code == 404
+
+
+def test_a_bound_system_never_leaves_its_regions(worker: Worker, vendor: Vendor) -> None:
+    vendor.tell("near", "500")
+    asked = len(vendor.seen)
+    assert ask(worker, route="bound").status_code == 500
+    assert {one["body"]["model"] for one in vendor.seen[asked:]} == {"near"}, "not even as a fallback"
+    assert ask(worker, route="free").headers["x-holdfast-upstream"] == "far"
+
+
+def test_a_trace_is_joined_and_passed_on(worker: Worker, vendor: Vendor) -> None:
+    above = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    body = {"model": "x", "messages": []}
+    headers = {"authorization": f"Bearer {KEY}", "traceparent": above, "x-holdfast-route": "plain"}
+    httpx2.post(worker.url + "/v1/chat/completions", json=body, headers=headers, verify=NO_TLS)
+    record = worker.records()[-1]
+    assert record.trace_id.hex() == "0af7651916cd43dd8448eb211c80319c"
+    assert record.parent_id.hex() == "b7ad6b7169203331"
+    assert (
+        vendor.seen[-1]["headers"]["traceparent"] == f"00-{record.trace_id.hex()}-{record.span_id.hex()}-01"
+    )
