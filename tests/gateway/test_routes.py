@@ -12,7 +12,7 @@ from running_gateway import KEY, NOW, Worker
 from vendor import Vendor
 
 from holdfast.gateway.model import ClientKey
-from running_core import NO_TLS
+from running_core import NO_TLS, until
 
 OTHER = "hf_other_key"
 OLD = "hf_old_key"
@@ -141,3 +141,82 @@ def test_a_trace_is_joined_and_passed_on(worker: Worker, vendor: Vendor) -> None
     assert (
         vendor.seen[-1]["headers"]["traceparent"] == f"00-{record.trace_id.hex()}-{record.span_id.hex()}-01"
     )
+
+
+def test_a_conversation_keeps_its_release_while_the_split_ramps(worker: Worker, vendor: Vendor) -> None:
+    def weigh(old: int, new: int) -> None:
+        upstreams = {"one": {"dialect": "openai", "base_url": vendor.url + "/v1"}}
+        releases = {name: {"chain": [{"upstream": "one", "model": name}]} for name in ("old", "new")}
+        variants = [{"release": "old", "weight": old}, {"release": "new", "weight": new}]
+        worker.apply(
+            {"upstreams": upstreams, "releases": releases, "routes": {"ramp": {"variants": variants}}}
+        )
+
+    def models() -> list[str]:
+        found = []
+        for number in range(20):
+            ask(worker, route="ramp", session=f"ramp{number}")
+            found.append(vendor.seen[-1]["body"]["model"])
+        return found
+
+    weigh(90, 10)
+    began = models()
+    weigh(10, 90)
+    assert models() == began, "who began on a release stays on it"
+    weigh(0, 100)
+    assert set(models()) == {"new"}, "until it has no traffic any more"
+
+
+def test_shadow_copies_delay_nobody_and_are_capped(worker: Worker, vendor: Vendor) -> None:
+    upstreams = {"one": {"dialect": "openai", "base_url": vendor.url + "/v1"}}
+    releases = {name: {"chain": [{"upstream": "one", "model": name}]} for name in ("live", "copy")}
+    shadow = {"release": "copy", "percent": 100, "concurrency": 2}
+    route = {"release": "live", "shadow": shadow}
+    worker.apply({"upstreams": upstreams, "releases": releases, "routes": {"r": route}})
+    vendor.tell("copy", "stall")
+    before = len(worker.records())
+    try:
+        for _ in range(5):
+            assert ask(worker, route="r").headers["x-holdfast-upstream"] == "one"
+        assert len(worker.recorded(before + 5)) == before + 5, "nobody waits for the copies"
+        until(lambda: vendor.open == 2, 5, "two copies under way, no more")
+    finally:
+        vendor.released.set()
+    records = worker.recorded(before + 7)[before:]
+    live = {record.span_id for record in records if not record.shadow_of}
+    copies = [record for record in records if record.shadow_of]
+    assert len(copies) == 2
+    assert {copy.shadow_of for copy in copies} <= live
+    assert not {copy.trace_id for copy in copies} & {one.trace_id for one in records if not one.shadow_of}
+    vendor.released.clear()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_workspaces_own_message_is_the_last_resort(stream: bool, worker: Worker, vendor: Vendor) -> None:
+    upstreams = {"one": {"dialect": "openai", "base_url": vendor.url + "/v1"}}
+    upstreams["claude"] = {"dialect": "anthropic", "base_url": vendor.url + "/v1"}
+    releases = {name: {"chain": [{"upstream": name, "model": "away"}]} for name in ("one", "claude")}
+    words = "We are sorry: please call 100."
+    routes = {name: {"release": name, "message": words, "retries": 0} for name in ("one", "claude")}
+    worker.apply({"upstreams": upstreams, "releases": releases, "routes": routes})
+    vendor.tell("away", "503")
+    said: Any = [{"role": "user", "content": "hi"}]
+    head = {"x-holdfast-route": "one"}
+    with openai.OpenAI(base_url=worker.url + "/v1", api_key=KEY, max_retries=0) as client:
+        if stream:
+            chunks = client.chat.completions.create(model="x", messages=said, stream=True, extra_headers=head)
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == words
+            with client.responses.stream(model="x", input="hi", extra_headers=head) as events:
+                assert events.get_final_response().output_text == words
+        else:
+            raw = client.chat.completions.with_raw_response.create(
+                model="x", messages=said, extra_headers=head
+            )
+            assert raw.headers["x-holdfast-degraded"] == "message"
+            assert raw.parse().choices[0].message.content == words
+            assert client.responses.create(model="x", input="hi", extra_headers=head).output_text == words
+    with anthropic.Anthropic(base_url=worker.url, api_key=KEY, max_retries=0) as claude:
+        ours = {"x-holdfast-route": "claude"}
+        with claude.messages.stream(model="x", max_tokens=9, messages=said, extra_headers=ours) as texts:
+            assert "".join(texts.text_stream) == words
+    assert worker.records()[-1].error == "503", "the record says what really happened"

@@ -9,10 +9,11 @@ from typing import Any
 
 import aiohttp
 
-from holdfast.gateway.dialects import errors, shelf
+from holdfast.gateway.dialects import errors, own_words, shelf
 from holdfast.gateway.dialects.openai import Chat, tells_usage
 from holdfast.gateway.dialects.speech import Answer, Asked, Body, Changes, Speech
 from holdfast.gateway.model import Dialect
+from holdfast.gateway.proxy import caching
 from holdfast.gateway.proxy import headers as heads
 from holdfast.gateway.proxy.gateway import Gateway
 from holdfast.gateway.proxy.records import Attempt, Record
@@ -50,6 +51,7 @@ class Call:
     __slots__ = (
         "_answer",
         "_body",
+        "_cache_key",
         "_gateway",
         "_headers",
         "_kept",
@@ -95,6 +97,7 @@ class Call:
         self._query = query
         self._started = False
         self._kept = False
+        self._cache_key = b""
         self._answer = Answer(complete=False)
         self.speech = speech
         self.asked = asked
@@ -102,12 +105,18 @@ class Call:
         self.trace = trace
         self.record = record
 
-    async def serve(self) -> None:
-        """Answers the client, by the first upstream of the chain that can. Raises HoldfastError before the first byte."""
+    async def serve(self, *, shadow: bool = False) -> None:
+        """Answers the client, by the first upstream of the chain that can. Raises HoldfastError before the first byte.
+
+        A shadow copy is asked for anew, never answered from what is kept.
+        """
         record = self.record
         self._gateway.live[record.span_id] = record
         try:
-            await self._try_all()
+            if self.decision.route.cache_seconds > 0 and not shadow:
+                await self._cached()
+            else:
+                await self._try_all()
         except asyncio.CancelledError:
             record.error = record.error or "client_closed_request"
             record.status = record.status or 499
@@ -118,6 +127,80 @@ class Call:
         finally:
             del self._gateway.live[record.span_id]
             self._settle()
+
+    async def _cached(self) -> None:
+        """Answers from what is kept; else asks, once for all that ask the same together."""
+        route, cache = self.decision.route, self._gateway.cache
+        if caching.may_act(self._body) and not route.cache_tools:
+            await self._try_all()
+            return
+        key = caching.key_of(self.decision, self.speech.operation, self.asked.model, self._body, self._prompt)
+        while True:
+            kept = cache.get(key, route.cache_seconds)
+            if kept is not None:
+                await self._replay(kept, b"hit")
+                return
+            if await cache.lead(key):
+                break
+        self._cache_key = key
+        try:
+            await self._try_all()
+        finally:
+            cache.land(key)
+
+    async def _replay(self, kept: caching.Kept, how: bytes) -> None:
+        record = self.record
+        record.cache_hit, record.cost_avoided, record.status = True, kept.cost, kept.status
+        record.response = kept.body if len(kept.body) <= KEPT else b""
+        self._answer = Answer(model=kept.response_model, finish_reasons=kept.finish_reasons)
+        self._settle()
+        self._started = True
+        made = [*kept.headers, *self._own_headers(), (b"x-holdfast-cache", how)]
+        if not record.stream:
+            made.append((b"content-length", str(len(kept.body)).encode()))
+        await self._send({"type": "http.response.start", "status": kept.status, "headers": made})
+        await self._send({"type": "http.response.body", "body": kept.body})
+
+    def _keep_answer(self, response: aiohttp.ClientResponse, body: bytes) -> None:
+        if not self._cache_key or response.status != 200 or not self._answer.complete or self._answer.error:
+            return
+        named = [(b"content-type", response.headers.get("content-type", "application/json").encode())]
+        answer, cost = self._answer, self.record.cost
+        self._gateway.cache.put(
+            self._cache_key,
+            caching.Kept(200, named, body, time.monotonic(), cost, answer.model, answer.finish_reasons),
+        )
+
+    async def _stale(self) -> bool:
+        """Answers with what was kept too long ago, where nothing else is left; whether there was anything."""
+        kept = self._gateway.cache.get(self._cache_key, caching.STALE_SECONDS) if self._cache_key else None
+        if kept is None or self._started:
+            return False
+        await self._replay(kept, b"stale")
+        return True
+
+    async def _own_words(self, failed: Failed | None) -> bool:
+        """Answers with the workspace's own message, where it has one and the client can do nothing; whether it has.
+
+        Not for what the client can mend: those answers are the upstream's.
+        """
+        text, record = self.decision.route.message, self.record
+        if not text or self._started or (failed is not None and failed.status in pacing.ANOTHER):
+            return False
+        said = own_words.spoken(
+            self.speech, self.asked, text, record.span_id.hex(), record.started_ns // 10**9
+        )
+        if said is None:
+            return False
+        record.error = failed.error if failed is not None else "unavailable"
+        record.status = failed.status if failed is not None else 503
+        self._settle()
+        self._started = True
+        made = [*self._own_headers(), (b"content-type", said[0]), (b"x-holdfast-degraded", b"message")]
+        made.append((b"content-length", str(len(said[1])).encode()))
+        await self._send({"type": "http.response.start", "status": 200, "headers": made})
+        await self._send({"type": "http.response.body", "body": said[1]})
+        return True
 
     async def _try_all(self) -> None:
         chain, route = self.decision.chain, self.decision.route
@@ -146,6 +229,8 @@ class Call:
             alone = all(one.name in barred or one.name == step.name for one in chain)
             if alone and not await self._may_repeat(live, tries, failed):
                 break
+        if await self._stale() or await self._own_words(failed):
+            return
         if failed is None:
             raise Unavailable("every upstream of this route is left alone after failures", retry_after=5)
         await self._give_up(failed)
@@ -266,6 +351,7 @@ class Call:
         made.append((b"content-length", str(len(raw)).encode()))
         if record.cost is not None:
             made.append((b"x-holdfast-cost", f"{record.cost:f} {record.currency}".encode()))
+        self._keep_answer(response, raw)
         self._started = True
         await self._send({"type": "http.response.start", "status": response.status, "headers": made})
         await self._send({"type": "http.response.body", "body": raw})
@@ -277,6 +363,7 @@ class Call:
         meter = self.speech.meter(self.asked, hide_usage=hide)
         pieces: list[bytes] = []
         size = 0
+        shown_pieces: list[bytes] = []
         times = step.upstream.timeouts
         made = heads.downwards(response.raw_headers) + self._own_headers()
         broken = ""
@@ -295,6 +382,8 @@ class Call:
                     record.response = b"".join(pieces) if size <= KEPT else b""
                     self._answer = meter.answer()
                     self._settle()
+                if self._cache_key:
+                    shown_pieces.append(shown)
                 if shown:
                     await send({"type": "http.response.body", "body": shown, "more_body": True})
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -311,6 +400,8 @@ class Call:
                 rest += errors.error_event(
                     "the upstream's stream broke off before its end", record.error, self.speech.dialect
                 )
+        self._settle()
+        self._keep_answer(response, b"".join([*shown_pieces, rest]))
         await send({"type": "http.response.body", "body": rest})
 
     def _own_headers(self) -> list[tuple[bytes, bytes]]:
@@ -359,6 +450,7 @@ class Call:
             )
             made.append(_JSON)
         made.append((b"content-length", str(len(body)).encode()))
+        self._settle()
         self._started = True
         await self._send({"type": "http.response.start", "status": status, "headers": made})
         await self._send({"type": "http.response.body", "body": body})

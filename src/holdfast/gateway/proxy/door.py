@@ -19,6 +19,7 @@ from holdfast.gateway.dialects.openai import Chat
 from holdfast.gateway.dialects.speech import HOLDFAST, Asked, field, parse
 from holdfast.gateway.model import ClientKey, Dialect, Workspace
 from holdfast.gateway.proxy import headers as heads
+from holdfast.gateway.proxy import shadowing
 from holdfast.gateway.proxy.call import KEPT, Call, problem
 from holdfast.gateway.proxy.gateway import Gateway
 from holdfast.gateway.proxy.passing import ClientLeft, operation, pass_through
@@ -130,8 +131,12 @@ class Door:
             asked.model,
             speech.dialect,
             ids[16:].hex(),
+            pinned=self._gateway.pins,
             translates=type(speech) in (Chat, Messages),
         )
+        if decision.dimensions.session and decision.route.variants:
+            pin = (workspace.id, decision.dimensions.route, decision.dimensions.session)
+            self._gateway.pin(pin, decision.release_name)
         record = _record(decision, trace, ids[16:], speech.operation, speech.dialect, asked)
         if workspace.content and len(raw) <= KEPT:
             record.request = raw
@@ -139,6 +144,8 @@ class Door:
         call = Call(
             self._gateway, send, speech, asked, body, headers, rest, decision, trace, record, variables
         )
+        if decision.route.shadow is not None:
+            shadowing.copy(self._gateway, speech, asked, body, headers, rest, decision, record, variables)
         await _unless_left(call.serve, receive)
 
     def _client(self, headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[ClientKey, Workspace]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from holdfast.gateway.model import Snapshot
+from holdfast.gateway.proxy.caching import Cache
 from holdfast.gateway.proxy.credentials import Credentials
 from holdfast.gateway.proxy.records import Record, encode
 from holdfast.gateway.proxy.spool import Spool
@@ -37,6 +39,11 @@ class Gateway:
     """Calls that are being served, by span id."""
     made_by: OrderedDict[tuple[str, str], str] = field(default_factory=OrderedDict)
     """(workspace, id of a stored response) → the upstream that keeps it."""
+    pins: OrderedDict[tuple[str, str, str], str] = field(default_factory=OrderedDict)
+    """(workspace, route, conversation) → the release that it began on, as long as that has a weight."""
+    cache: Cache = field(default_factory=Cache)
+    shadows: dict[tuple[str, str], set[asyncio.Task[None]]] = field(default_factory=dict)
+    """(workspace, route) → the copies that are under way."""
     served: int = 0
     refused: int = 0
     unrecorded: int = 0
@@ -73,6 +80,13 @@ class Gateway:
         except Unavailable as error:
             self.unrecorded += 1
             log.error("a call was not recorded (%s so far): %s", self.unrecorded, error.detail)
+
+    def pin(self, key: tuple[str, str, str], release: str) -> None:
+        """A conversation's release."""
+        self.pins[key] = release
+        self.pins.move_to_end(key)
+        if len(self.pins) > REMEMBERED:
+            self.pins.popitem(last=False)
 
     def remember(self, workspace: str, response_id: str, upstream: str) -> None:
         """Which upstream keeps a stored response."""

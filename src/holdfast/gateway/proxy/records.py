@@ -59,7 +59,8 @@ class Record(msgspec.Struct, array_like=True):
     """Whether the usage was counted here, because the upstream's own never came."""
     cache_hit: bool = False
     cost_avoided: Decimal | None = None
-    shadow: bool = False
+    shadow_of: bytes = b""
+    """The span of the call that this is a copy of."""
     attempts: list[Attempt] = []
     max_output: int | None = None
     parameters: dict[str, Any] = {}

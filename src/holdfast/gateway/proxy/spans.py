@@ -76,8 +76,7 @@ def _call(record: Record) -> Span:
     if record.cache_hit:
         _put(put, "holdfast.response_cache.hit", True)
         _put(put, "holdfast.cost_avoided", _text(record.cost_avoided))
-    if record.shadow:
-        _put(put, "holdfast.shadow", True)
+    _put(put, "holdfast.shadow_of", record.shadow_of.hex())
     _put(put, "http.request.resend_count", len(record.attempts) or None)
     if record.error is not None:
         _put(put, "error.type", record.error)

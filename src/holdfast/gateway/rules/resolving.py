@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from holdfast.gateway.model import (
     ClientKey,
@@ -27,6 +28,7 @@ TRANSLATED = {Dialect.OPENAI: Dialect.ANTHROPIC, Dialect.ANTHROPIC: Dialect.OPEN
 DIRECT = Release(chain=())
 NO_USE = KeyUse()
 NO_ROUTE = Route()
+NO_PINS: Mapping[tuple[str, str, str], str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Decision:
     release_id: str
     chain: tuple[Step, ...]
     why: tuple[str, ...] = field(default=())
+    release_name: str = ""
 
 
 def client(snapshot: Snapshot, key_hash: str, now: datetime) -> tuple[ClientKey, Workspace]:
@@ -88,12 +91,15 @@ def resolve(
     otherwise: str,
     *,
     release: str = "",
+    pinned: Mapping[tuple[str, str, str], str] = NO_PINS,
     translates: bool = False,
 ) -> Decision:
     """Where a request goes. Raises Denied, NotFound, Invalid, each with the reason.
 
     `otherwise` (its call id) decides its variant where it names nothing to be told apart by. `release` asks for one
-    release by name, as shadow copies do. `translates`: whether the request can also be said in another dialect.
+    release by name, as shadow copies do. `pinned`: (workspace, route, conversation) → the name of the release that the
+    conversation began on, which it keeps as long as that has a weight. `translates`: whether the request can also be
+    said in another dialect.
     """
     configuration = workspace.configuration
     use = configuration.keys.get(key.id, NO_USE)
@@ -105,7 +111,8 @@ def resolve(
         raise Denied(f"this key may not ask for the model {model}", where="model")
     route = configuration.routes[name] if name else NO_ROUTE
     known = settled(_with_route(dimensions, name), use, route)
-    chosen_name = release or _release_name(name, route, known, otherwise, why)
+    began = pinned.get((workspace.id, name, known.session), "") if known.session else ""
+    chosen_name = release or _release_name(name, route, known, otherwise, began, why)
     found = configuration.releases[chosen_name] if chosen_name else DIRECT
     alias = model in route.models
     targets = found.chain if chosen_name else _direct(configuration, model, why)
@@ -113,7 +120,7 @@ def resolve(
     if not steps:
         raise _nothing(name, model, why)
     release_id = workspace.release_ids.get(chosen_name, "")
-    return Decision(workspace, key, known, route, found, release_id, steps, tuple(why))
+    return Decision(workspace, key, known, route, found, release_id, steps, tuple(why), chosen_name)
 
 
 def _route_name(configuration: Configuration, asked: str, use: KeyUse, model: str, why: list[str]) -> str:
@@ -142,11 +149,16 @@ def _with_route(dimensions: Dimensions, route: str) -> Dimensions:
     return Dimensions(**{**values, "route": route})
 
 
-def _release_name(name: str, route: Route, dimensions: Dimensions, otherwise: str, why: list[str]) -> str:
+def _release_name(
+    name: str, route: Route, dimensions: Dimensions, otherwise: str, began: str, why: list[str]
+) -> str:
     if not route.variants:
         if route.release:
             why.append(f"release {route.release}: all of the route's traffic")
         return route.release
+    if any(one.release == began and one.weight > 0 for one in route.variants):
+        why.append(f"release {began}: the conversation began on it")
+        return began
     variant = chosen(route.variants, sticky_key(name, route, dimensions, otherwise))
     if variant is None:
         raise NotFound(f"no release of the route {name} has a weight above 0", where="route")
