@@ -158,10 +158,10 @@ def to_openai(system: object, messages: object) -> list[dict[str, Any]]:
             said.append({"role": "system", "content": in_blocks(texts(content, f"{where}.content"))})
         else:
             refuse(f"{where}.role", f"{role} is no role in the other dialect")
+    if not given:
+        refuse("messages", "there must be a turn of the user")
     if said and said[-1]["role"] == "assistant":
-        refuse(
-            f"messages[{len(given) - 1}]", "an answer that is begun cannot be continued in the other dialect"
-        )
+        refuse(f"messages[{len(given) - 1}]", "the other dialect cannot continue an answer that is begun")
     return said
 
 
