@@ -14,7 +14,7 @@ from tests.gateway.translation.desk import Desk
 from tests.gateway.translation.said import ANTHROPIC, NOW, OPENAI, ask, call, chat, text, tool_use, user
 
 from holdfast.gateway.model import Dialect
-from holdfast.gateway.translation import Untranslatable, answer
+from holdfast.gateway.translation import Untranslatable, answer, request
 
 USED = {
     "input_tokens": 100,
@@ -359,8 +359,6 @@ def test_the_client_of_anthropic_parses_what_openai_said_to_a_schema(desk: Desk)
 
 def test_what_the_clients_ask_for_can_be_said_to_the_other(desk: Desk) -> None:
     """The bodies as the SDKs write them, with their schemas of a class."""
-    from holdfast.gateway.translation import request
-
     desk.says(said_by_anthropic(text(BERN))).openai.chat.completions.parse(**chat(response_format=City))
     there = request(json.loads(desk.asked[-1]), OPENAI, ANTHROPIC)
     assert there["output_config"]["format"]["schema"]["properties"]["people"]["type"] == "integer"
