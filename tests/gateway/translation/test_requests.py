@@ -25,12 +25,12 @@ from holdfast.gateway.model import Dialect
 from holdfast.gateway.translation import Untranslatable, request
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+IMAGE: dict[str, Any] = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 TOOL = {"name": "weather", "description": "Weather of a city", "parameters": SCHEMA}
 OTHER = {"name": "now", "parameters": {"type": "object", "properties": {}}}
 TOOLS = [{"type": "function", "function": TOOL}, {"type": "function", "function": {**OTHER, "strict": True}}]
-CUSTOM = [
+CUSTOM: list[dict[str, Any]] = [
     {"name": "weather", "description": "Weather of a city", "input_schema": SCHEMA},
     {"name": "now", "input_schema": OTHER["parameters"], "strict": True},
 ]
@@ -239,7 +239,7 @@ TO_ANTHROPIC: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         ask(metadata={"user_id": "s-1"}),
     ),
     "detail as usual": (
-        chat(user([{"type": "image_url", "image_url": {**IMAGE["image_url"], "detail": "auto"}}])),  # type: ignore[dict-item]
+        chat(user([{"type": "image_url", "image_url": {**IMAGE["image_url"], "detail": "auto"}}])),
         ask(user([BLOCK])),
     ),
     "a schema with a description": (

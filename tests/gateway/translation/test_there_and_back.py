@@ -28,7 +28,7 @@ from tests.gateway.translation.said import (
 
 from holdfast.gateway.translation import request
 
-WORDS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 IDS = st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True) | WORDS
 VALUES = st.recursive(
