@@ -27,7 +27,7 @@ STATUSES = {
     401: ("authentication_error", "authentication_error", "UNAUTHENTICATED"),
     402: ("insufficient_quota", "billing_error", "RESOURCE_EXHAUSTED"),
     403: ("permission_error", "permission_error", "PERMISSION_DENIED"),
-    404: ("invalid_request_error", "not_found_error", "NOT_FOUND"),
+    404: ("not_found_error", "not_found_error", "NOT_FOUND"),
     413: ("invalid_request_error", "request_too_large", "INVALID_ARGUMENT"),
     422: ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
     429: ("rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"),
@@ -47,7 +47,7 @@ def test_the_vendors_own_word_for_a_status(status: int) -> None:
 
 def test_the_shape_of_each_dialect() -> None:
     said = {
-        one: json.loads(error(429, "Too much", "budget_exhausted", one, param="model", request_id="r1"))
+        one: json.loads(error(429, "Too much", "budget_exhausted", one, "model", request_id="r1"))
         for one in Dialect
     }
     assert said == {
@@ -101,7 +101,7 @@ def test_an_event_of_each_dialect() -> None:
 def test_the_official_clients_raise_their_own(
     desk: Desk, status: int, of_openai: Any, of_anthropic: Any
 ) -> None:
-    desk.says(error(status, "Too much", "budget_exhausted", OPENAI, param="model"), status=status)
+    desk.says(error(status, "Too much", "budget_exhausted", OPENAI, "model"), status=status)
     with pytest.raises(of_openai, match="Too much") as raised:
         desk.openai.chat.completions.create(**chat())
     assert raised.value.code == "budget_exhausted" and raised.value.param == "model"

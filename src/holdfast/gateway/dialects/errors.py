@@ -67,6 +67,7 @@ _STATUS: Final[Mapping[str, int]] = MappingProxyType(
     }
 )
 _SERVER = 500
+_BROKEN = 502
 
 
 def error(
@@ -74,19 +75,18 @@ def error(
     message: str,
     kind: str,
     target: Dialect,
+    where: str | None = None,
     *,
-    param: str | None = None,
     request_id: str | None = None,
 ) -> bytes:
-    """The JSON body of an error. `param` is the field at fault, `request_id` what the client may quote."""
-    return msgspec.json.encode(_shaped(status, message, kind, target, param, request_id))
+    """The JSON body of an error. `where` is the field at fault, `request_id` what the client may quote."""
+    return msgspec.json.encode(_shaped(status, message, kind, target, where, request_id))
 
 
-def error_event(message: str, kind: str, target: Dialect, *, status: int = _SERVER) -> bytes:
-    """The same as a server-sent event, for a stream whose head has gone out with 200 already."""
-    body = msgspec.json.encode(_shaped(status, message, kind, target, None, None))
+def error_event(message: str, kind: str, target: Dialect, *, status: int = _BROKEN) -> bytes:
+    """The same as a server-sent event: what a stream ends with when it breaks, its head having gone out with 200."""
     head = b"event: error\ndata: " if target is Dialect.ANTHROPIC else b"data: "
-    return head + body + b"\n\n"
+    return head + error(status, message, kind, target) + b"\n\n"
 
 
 def error_type(status: int, target: Dialect) -> str:
@@ -127,7 +127,7 @@ def read(body: bytes | Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _shaped(
-    status: int, message: str, kind: str, target: Dialect, param: str | None, request_id: str | None
+    status: int, message: str, kind: str, target: Dialect, where: str | None, request_id: str | None
 ) -> dict[str, Any]:
     named = error_type(status, target)
     if target is Dialect.ANTHROPIC:
@@ -142,4 +142,4 @@ def _shaped(
         return {"error": {"code": status, "message": message, "status": named}}
     if target is Dialect.BEDROCK:
         return {"message": message}
-    return {"error": {"message": message, "type": named, "param": param, "code": kind or None}}
+    return {"error": {"message": message, "type": named, "param": where, "code": kind or None}}
