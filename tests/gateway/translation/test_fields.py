@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +63,15 @@ def test_each_field_that_is_said_is_heard(dialect: Dialect, table: Fields) -> No
         )
 
     assert {name for name in table.said if not heard(name)} <= {"stream_options"}, "which `Stream` hears"
+
+
+def test_the_reference_names_every_field() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "translation.md").read_text(encoding="utf-8")
+    sections = dict(
+        zip(re.findall(r"^## (.+)$", page, re.M), re.split(r"^## .+$", page, flags=re.M)[1:], strict=True)
+    )
+    named = {name: set(re.findall(r"`([a-z_]+)[`.]", text)) for name, text in sections.items()}
+    for table in (OF_OPENAI, OF_ANTHROPIC):
+        assert table.said <= named["Said"]
+        assert table.left_out <= named["Left out"]
+        assert table.refused.keys() <= named["Refused"]

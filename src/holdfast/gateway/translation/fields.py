@@ -10,7 +10,7 @@ that vendor's cache: at the other vendor nothing is bought with them |
 | `stream_options.include_usage` | obeyed by `Stream`, the other dialect always states usage |
 | `stream_options.include_obfuscation` | padding on that vendor's wire |
 | `user` beside `safety_identifier` | the older word for the same person |
-| `response_format.json_schema.name` | a label |
+| `response_format.json_schema.name`, `.strict` | a label; the other dialect always holds to the schema |
 
 | Anthropic's field | why |
 |---|---|
