@@ -25,6 +25,7 @@ from holdfast.platform.secrets import actions as secrets
 from holdfast.platform.secrets import master, rules
 from holdfast.platform.secrets.model import DataKey, Secret
 from holdfast.platform.tenancy import actions as tenancy
+from holdfast.platform.tenancy.model import CaptureMode, DataPolicy
 from holdfast.pricing import actions as pricing
 from holdfast.pricing.model import PriceQuery, Usage
 from holdfast.pricing.reads import Pricer
@@ -187,7 +188,12 @@ def _apply(desk: Desk, ctx: Context) -> None:
     desk.apply(ctx, document())
 
 
-@pytest.mark.parametrize("change", [_create, _revoke, _keep, _reseal, _rename, _price, _apply])
+def _policy(desk: Desk, ctx: Context) -> None:
+    with desk.database.transaction() as tx:
+        tenancy.set_policy(ctx, tx, DataPolicy(ctx.workspace, capture=CaptureMode.OFF))
+
+
+@pytest.mark.parametrize("change", [_create, _revoke, _keep, _reseal, _rename, _price, _apply, _policy])
 def test_whatever_gateways_must_know_makes_an_epoch(
     desk: Desk, change: Callable[[Desk, Context], None]
 ) -> None:
@@ -195,6 +201,19 @@ def test_whatever_gateways_must_know_makes_an_epoch(
     before = desk.epoch()
     change(desk, ctx)
     assert desk.epoch() > before
+
+
+def test_content_is_held_where_any_system_may_be_captured(desk: Desk, pricer: Pricer) -> None:
+    ctx = desk.ctx()
+    off = DataPolicy(ctx.workspace, capture=CaptureMode.OFF)
+    for policy, wanted in ((off, False), (replace(off, system="hr", capture=CaptureMode.ON), True)):
+        assert taken(desk, pricer).workspaces[ctx.workspace].content  # as long as nobody says otherwise
+        with desk.database.transaction() as tx:
+            tenancy.set_policy(ctx, tx, policy)
+        assert taken(desk, pricer).workspaces[ctx.workspace].content is wanted
+        if not wanted:
+            with desk.database.transaction() as tx:
+                tenancy.set_policy(ctx, tx, DataPolicy(ctx.workspace))
 
 
 def test_what_fails_makes_none(desk: Desk) -> None:
