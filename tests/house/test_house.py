@@ -32,6 +32,7 @@ ROOMS = (
     "holdfast.text",
     "holdfast.platform.access",
     "holdfast.platform.audit",
+    "holdfast.platform.epochs",
     "holdfast.platform.leases",
     "holdfast.platform.notify",
     "holdfast.platform.secrets",

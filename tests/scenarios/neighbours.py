@@ -136,12 +136,8 @@ class World:
                 note=f"agreed by {mark}",
             )
             key, text = keys.create_key(ctx, tx, f"key of {mark}", frozenset({READ}))
-            place.ids |= {
-                "environment": environment.id,
-                "price": price.id,
-                "key": key.id,
-                "workspace": made.slug,
-            }
+            place.ids |= {"environment": environment.id, "price": price.id, "key": key.id}
+            place.ids["workspace"] = made.slug
             channel, secret = channel_of(ctx, tx, self.settings, mark)
             self.secrets += [text, secret]
             place.ids["channel"] = place.values["channel"] = channel

@@ -271,6 +271,12 @@ OUT = {**UP, "region": "us"}
         ({"hr": ["eu"]}, {"a": {"release": "two", "system": "hr"}}, {}, "releases.two.chain[1]"),
         ({"hr": ["eu"]}, {"a": {"release": "two"}}, {"key_1": {"system": "hr"}}, "releases.two.chain[1]"),
         ({"hr": ["eu"]}, {"a": {"release": "two", "system": "shop"}}, {}, None),
+        (
+            {"hr": ["eu"]},
+            {"a": {"release": "two", "system": "shop"}},
+            {"key_1": {"system": "hr"}},
+            "releases.two.chain[1]",
+        ),
         ({"hr": ["eu"]}, {"a": {"release": "one", "system": "hr"}}, {}, None),
         ({"hr": ["eu", "us"], "*": ["eu"]}, {"a": {"release": "two", "system": "hr"}}, {}, None),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,13 +19,14 @@ from holdfast.gateway.jobs import PriceWatch
 from holdfast.gateway.model import ClientKey, Sealed, Snapshot
 from holdfast.gateway.reads import snapshot as reads
 from holdfast.kernel.context import Context
-from holdfast.kernel.errors import Unavailable
+from holdfast.kernel.errors import HoldfastError, Unavailable
 from holdfast.platform.access.actions import keys
 from holdfast.platform.access.model import Scope
 from holdfast.platform.secrets import actions as secrets
 from holdfast.platform.secrets import master, rules
 from holdfast.platform.secrets.model import DataKey, Secret
 from holdfast.platform.tenancy import actions as tenancy
+from holdfast.platform.tenancy.model import CaptureMode, DataPolicy
 from holdfast.pricing import actions as pricing
 from holdfast.pricing.model import PriceQuery, Usage
 from holdfast.pricing.reads import Pricer
@@ -187,7 +189,12 @@ def _apply(desk: Desk, ctx: Context) -> None:
     desk.apply(ctx, document())
 
 
-@pytest.mark.parametrize("change", [_create, _revoke, _keep, _reseal, _rename, _price, _apply])
+def _policy(desk: Desk, ctx: Context) -> None:
+    with desk.database.transaction() as tx:
+        tenancy.set_policy(ctx, tx, DataPolicy(ctx.workspace, capture=CaptureMode.OFF))
+
+
+@pytest.mark.parametrize("change", [_create, _revoke, _keep, _reseal, _rename, _price, _apply, _policy])
 def test_whatever_gateways_must_know_makes_an_epoch(
     desk: Desk, change: Callable[[Desk, Context], None]
 ) -> None:
@@ -195,6 +202,57 @@ def test_whatever_gateways_must_know_makes_an_epoch(
     before = desk.epoch()
     change(desk, ctx)
     assert desk.epoch() > before
+
+
+def test_changes_of_all_kinds_at_once_neither_wait_for_one_another_forever_nor_share_an_epoch(
+    desk: Desk, pricer: Pricer
+) -> None:
+    """Who advances the epoch holds it before the audit tree: two that took them in turn would be stuck."""
+    ctx, other = desk.ctx(), desk.ctx("birch")
+    desk.secret(ctx)  # makes the data key, which the first two would both make
+    before, failed = desk.epoch(), []
+
+    def limits(number: int) -> Any:
+        made = document(limits=[{"scope": "key", "requests_per_minute": number}])
+        made["releases"]["one"]["parameters"] = {"seed": number}  # a release of its own, recorded before
+        return made
+
+    kinds: list[Callable[[int], object]] = [
+        lambda number: desk.apply(ctx, limits(number + 1)),
+        lambda number: desk.apply(other, limits(number + 1)),
+        lambda number: desk.key(ctx),
+        lambda number: desk.secret(ctx, f"s{number}"),
+        lambda number: book(desk, ctx, model_pattern=f"model-{number}"),
+    ]
+
+    def work(change: Callable[[int], object]) -> None:
+        for number in range(8):
+            try:
+                change(number)
+            except HoldfastError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=work, args=[change]) for change in kinds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    assert desk.epoch() == before + 40
+    assert taken(desk, pricer).workspaces[ctx.workspace].version == 8
+
+
+def test_content_is_held_where_any_system_may_be_captured(desk: Desk, pricer: Pricer) -> None:
+    ctx = desk.ctx()
+    off = DataPolicy(ctx.workspace, capture=CaptureMode.OFF)
+    for policy, wanted in ((off, False), (replace(off, system="hr", capture=CaptureMode.ON), True)):
+        assert taken(desk, pricer).workspaces[ctx.workspace].content  # as long as nobody says otherwise
+        with desk.database.transaction() as tx:
+            tenancy.set_policy(ctx, tx, policy)
+        assert taken(desk, pricer).workspaces[ctx.workspace].content is wanted
+        if not wanted:
+            with desk.database.transaction() as tx:
+                tenancy.set_policy(ctx, tx, DataPolicy(ctx.workspace))
 
 
 def test_what_fails_makes_none(desk: Desk) -> None:

@@ -9,14 +9,16 @@ from datetime import datetime
 import msgspec
 
 from holdfast.gateway import store
+from holdfast.gateway.dialects.shelf import provider_of
 from holdfast.gateway.model import ClientKey, Configuration, Sealed, Snapshot, Workspace
-from holdfast.gateway.rules.rated import PROVIDERS, models_asked
+from holdfast.gateway.rules.rated import models_asked
 from holdfast.kernel.context import SYSTEM, Context
 from holdfast.platform.access import reads as access
 from holdfast.platform.epochs import reads as epochs
 from holdfast.platform.secrets import reads as secrets
 from holdfast.platform.services import Services
 from holdfast.platform.tenancy import reads as tenancy
+from holdfast.platform.tenancy.model import CaptureMode, DataPolicy
 from holdfast.platform.tenancy.model import Workspace as Tenant
 from holdfast.pricing import reads as pricing
 from holdfast.pricing.model import PriceBookEntry, Rates
@@ -50,6 +52,7 @@ def snapshot(services: Services, pricer: Pricer) -> Snapshot:
                 release_ids=found.release_ids if found else {},
                 rates=_rates(tx, tenant, configured, pricer, now),
                 sealed=_sealed(tx, tenant.id, configured),
+                content=_content(tx, tenant.id),
             )
         keys = {
             text: ClientKey(key.id, key.workspace, key.expires_at) for text, key in access.gateway_keys(tx)
@@ -81,14 +84,13 @@ def rates_of(
     found: dict[str, dict[str, Rates]] = {}
     for name, models in models_asked(configured).items():
         upstream = configured.upstreams[name]
-        provider = upstream.provider or PROVIDERS[upstream.dialect]
         known: dict[str, Rates] = {}
         for model in sorted(models):
             hint = upstream.prices.get(model)
             if hint is not None:
                 rates: Rates | None = pricing.own_rates(hint, "USD", "gateway", f"gateway:{name}/{model}")
             else:
-                rates = pricer.rates(provider, model, at, upstream.base_url, book)
+                rates = pricer.rates(provider_of(upstream), model, at, upstream.base_url, book)
             if rates is not None:
                 known[model] = rates
         if known:
@@ -102,6 +104,12 @@ def _rates(
     if not configured.upstreams:
         return {}
     return rates_of(configured, pricing.price_book(Context(tenant.id, SYSTEM, at), tx), pricer, at)
+
+
+def _content(tx: Transaction, workspace: str) -> bool:
+    """Whether content may be captured of any system; where it may be of none, gateways need not hold it."""
+    policies = {"": DataPolicy(workspace), **tenancy.policies(tx, workspace)}
+    return any(one.capture is not CaptureMode.OFF for one in policies.values())
 
 
 def _sealed(tx: Transaction, workspace: str, configured: Configuration) -> dict[str, Sealed]:

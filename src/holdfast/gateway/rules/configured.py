@@ -153,7 +153,7 @@ def _claims(routes: Mapping[str, Route]) -> Iterator[Fault]:
 
 
 def _regions(configured: Configuration) -> Iterator[Fault]:
-    """Chains that leave the regions to which a system is bound. A route without a system serves its keys' systems."""
+    """Chains that leave the regions to which a system is bound."""
     for system, regions in configured.regions.items():
         if not regions or not all(one.strip() for one in regions):
             yield Fault(f"regions.{system}", "name at least one region, or leave the system out")
@@ -182,9 +182,11 @@ def _outside(
 
 
 def _systems(name: str, route: Route, keys: Iterable[KeyUse]) -> set[str]:
-    if route.system:
-        return {route.system}
-    return {"", *(key.system for key in keys if key.system and (not key.routes or name in key.routes))}
+    """Whose traffic a route may serve: its own system's (empty: any), and those of keys, whose system goes before it."""
+    return {
+        route.system,
+        *(key.system for key in keys if key.system and (not key.routes or name in key.routes)),
+    }
 
 
 def _releases(route: Route) -> list[str]:

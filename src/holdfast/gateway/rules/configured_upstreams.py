@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
+from holdfast.gateway.dialects.shelf import auth_of
 from holdfast.gateway.model import Auth, Dialect, Timeouts, Upstream
 from holdfast.gateway.rules.written import Fault
 from holdfast.pricing.model import Usage
@@ -20,7 +21,7 @@ AUTHS: Mapping[Dialect, tuple[Auth, ...]] = MappingProxyType(
         Dialect.BEDROCK: (Auth.SIGV4, Auth.BEARER, Auth.NONE),
     }
 )
-"""How credentials may be sent, by dialect; the usual way first."""
+"""How credentials may be sent, by dialect."""
 OPERATORS = ("env:", "file:", "vault:")
 """References that only the operator may write: they reach into the machine."""
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -86,7 +87,7 @@ def base_url_faults(where: str, text: str) -> Iterator[Fault]:
 def _credential(
     where: str, upstream: Upstream, secrets: Collection[str], *, operator: bool
 ) -> Iterator[Fault]:
-    auth = upstream.auth or AUTHS[upstream.dialect][0]
+    auth = auth_of(upstream)
     text, place = upstream.credential, f"{where}.credential"
     if not text:
         if auth is Auth.SIGV4 and not operator:

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from holdfast.gateway.model import Configuration, Dialect
-
-PROVIDERS: Mapping[Dialect, str] = MappingProxyType(
-    {
-        Dialect.OPENAI: "openai",
-        Dialect.ANTHROPIC: "anthropic",
-        Dialect.GEMINI: "google",
-        Dialect.BEDROCK: "aws",
-    }
-)
-"""The provider that is meant where an upstream names none."""
+from holdfast.gateway.model import Configuration
 
 
 def models_asked(configured: Configuration) -> dict[str, set[str]]:

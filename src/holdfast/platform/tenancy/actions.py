@@ -129,6 +129,7 @@ def set_policy(ctx: Context, tx: Transaction, policy: DataPolicy) -> None:
         if not 1 <= getattr(policy, field) <= 36500:
             raise Invalid("days are a whole number from 1 to 36500", where=field)
     store.put_policy(tx, policy)
+    epochs.advance(tx)
     details = asdict(policy) | {"redact_kinds": list(policy.redact_kinds)}
     audit.record(
         ctx, tx, action="policy.changed", subject=f"policy:{policy.system or 'workspace'}", details=details
