@@ -50,6 +50,10 @@ class Worker:
     process: subprocess.Popen[bytes] | None = None
 
     @property
+    def log(self) -> Path:
+        return self.folder / "gateway.log"
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -92,7 +96,10 @@ class Worker:
         os.set_inheritable(handed, True)
         command = [sys.executable, "-m", "holdfast.gateway.proxy", str(self.folder), "0", str(handed)]
         environment = {**os.environ, "HOLDFAST_OUTBOUND_ALLOW": "127.0.0.1", **self.settings}
-        self.process = subprocess.Popen(command, pass_fds=[handed], env=environment, start_new_session=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, pass_fds=[handed], env=environment, start_new_session=True, stdout=log, stderr=log
+            )
         listening.close()
         until(lambda: self.ready() == self.epoch, 30, "the gateway worker")
 

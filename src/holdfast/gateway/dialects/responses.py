@@ -81,6 +81,7 @@ class Responses:
             1,
             field(body, "user", str, ""),
             field(body, "metadata", dict[str, Any], {}),
+            stores=True,
         )
 
     def prepared(self, body: Body, changes: Changes) -> bytes:

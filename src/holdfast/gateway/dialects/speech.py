@@ -35,6 +35,8 @@ class Asked(NamedTuple):
     choices: int = 1
     user: str = ""
     metadata: Mapping[str, Any] = {}
+    stores: bool = False
+    """Whether the upstream may keep the answer under its id, so that later requests about it must go there."""
 
 
 class Answer(NamedTuple):
@@ -178,9 +180,34 @@ class Events:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of the events whose lines are complete."""
+        return [line[5:].strip() for line in self.lines(chunk) if line.startswith(b"data:")]
+
+    def lines(self, chunk: bytes) -> list[bytes]:
+        """The lines that are complete."""
         lines = (self._rest + chunk if self._rest else chunk).split(b"\n")
         self._rest = lines.pop()
         if len(self._rest) > LONGEST_EVENT:
             self._rest = b""
             self.lost = True
-        return [line[5:].strip() for line in lines if line.startswith(b"data:")]
+        return lines
+
+
+class NamedEvents(Events):
+    """The same with the events' names; empty for an event that has none."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._name = ""
+
+    def named(self, chunk: bytes) -> list[tuple[str, bytes]]:
+        """Name and data of each event whose lines are complete."""
+        found = []
+        for line in self.lines(chunk):
+            if line.startswith(b"event:"):
+                self._name = line[6:].strip().decode("utf-8", "replace")
+            elif line.startswith(b"data:"):
+                found.append((self._name, line[5:].strip()))
+                self._name = ""
+        return found

@@ -30,8 +30,7 @@ _ACTS = ("tools", "functions", "mcp_servers")
 class Kept(NamedTuple):
     """An answer as it went to the client."""
 
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
+    content_type: bytes
     body: bytes
     made: float
     cost: Decimal | None

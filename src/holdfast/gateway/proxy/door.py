@@ -20,10 +20,11 @@ from holdfast.gateway.dialects.speech import HOLDFAST, Asked, field, parse
 from holdfast.gateway.model import ClientKey, Dialect, Workspace
 from holdfast.gateway.proxy import headers as heads
 from holdfast.gateway.proxy import shadowing
-from holdfast.gateway.proxy.call import KEPT, Call, problem
+from holdfast.gateway.proxy.call import Call, problem
 from holdfast.gateway.proxy.gateway import Gateway
 from holdfast.gateway.proxy.passing import ClientLeft, operation, pass_through
 from holdfast.gateway.proxy.records import Record
+from holdfast.gateway.proxy.reply import KEPT
 from holdfast.gateway.rules import resolving
 from holdfast.gateway.rules.resolving import Decision, Step
 from holdfast.kernel.errors import (

@@ -151,6 +151,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
+def foreign(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers without those that only the client's own dialect knows."""
+    return {name: value for name, value in headers.items() if not name.startswith(("anthropic-", "openai-"))}
+
+
 def needs_version(dialect: Dialect) -> dict[str, str]:
     """Headers that a dialect's upstream wants from everybody, for requests that were said in another one."""
     return {"anthropic-version": "2023-06-01"} if dialect is Dialect.ANTHROPIC else {}
