@@ -232,6 +232,7 @@ TO_ANTHROPIC: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         chat(tools=TOOLS, tool_choice="none", parallel_tool_calls=False),
         ask(tools=CUSTOM, tool_choice={"type": "none"}),
     ),
+    "one tool at a time, without tools": (chat(parallel_tool_calls=False), ask()),
     "parallel as usual": (chat(tools=TOOLS, parallel_tool_calls=True), ask(tools=CUSTOM)),
     "one stop": (chat(stop="END"), ask(stop_sequences=["END"])),
     "who it is, newer word first": (

@@ -160,6 +160,24 @@ def test_usage_that_is_never_stated_stays_unknown() -> None:
     assert chunks(said)[-1]["usage"] is None
 
 
+def test_counts_are_totals_and_a_null_takes_none_away() -> None:
+    first, last = ending("end_turn")
+    counts = {"output_tokens": 20, "input_tokens": None, "cache_read_input_tokens": None}
+    raw = wire({"type": "message_start", "message": START}, {**first, "usage": counts}, first, last)
+    said = chunks(to_openai(raw))
+    assert said[-1]["usage"] == SPENT
+    assert [one["choices"][0]["finish_reason"] for one in said[:-1]] == [None, "stop"], (
+        "the reason is said once"
+    )
+
+
+def test_a_stream_that_never_says_why_it_stopped_is_not_complete() -> None:
+    said = stream(ANTHROPIC, OPENAI, created=NOW, include_usage=True)
+    for one in (OF_ANTHROPIC[0], {"type": "message_stop"}):
+        said.feed(one["type"], json.dumps(one).encode())
+    assert not said.finished and b"upstream_cut" in said.end()
+
+
 # ----------------------------------------------------------------------------------------------- when it breaks
 
 
