@@ -101,6 +101,17 @@ def test_an_anthropic_client_is_answered_by_openai(
     assert (record.upstream, record.usage[5] if record.usage else None) == ("gpt", 5)
 
 
+@pytest.mark.parametrize("how", ["close mid", "reset mid"])
+def test_a_broken_stream_ends_in_the_clients_dialect(how: str, gpt: openai.OpenAI, vendor: Vendor) -> None:
+    vendor.tell("opus", how)
+    try:
+        with pytest.raises(openai.APIError):
+            for _ in gpt.chat.completions.create(model="a", messages=MESSAGES, stream=True):
+                pass
+    finally:
+        vendor.tell("opus", "well")
+
+
 def test_what_cannot_be_said_there_is_refused_by_name(gpt: openai.OpenAI, vendor: Vendor) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         gpt.chat.completions.create(model="a", messages=MESSAGES, seed=7)

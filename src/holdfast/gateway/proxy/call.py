@@ -163,10 +163,8 @@ class Call:
         """What is left when no upstream answered. Raises HoldfastError where nothing is."""
         if self._reply.started:
             return
-        if (
-            await self._stale()
-            or ((failed is None or failed.status not in pacing.ANOTHER)
-            and await self._own_words(failed))
+        if await self._stale() or (
+            (failed is None or failed.status not in pacing.ANOTHER) and await self._own_words(failed)
         ):
             return
         if failed is None:

@@ -113,7 +113,10 @@ class Exchange:
             return reply.speech.prepared(self._body, changes)
         changes = Changes(step.model, release.parameters, most, prompt=self._prompt)
         own = msgspec.json.decode(reply.speech.prepared(self._body, changes))
-        said = encode(translation.request(own, reply.speech.dialect, step.upstream.dialect))
+        there = translation.request(own, reply.speech.dialect, step.upstream.dialect)
+        if field == "max_tokens" and "max_completion_tokens" in there:
+            there[field] = there.pop("max_completion_tokens")
+        said = encode(there)
         return self._up.prepared(parse(said), Changes(step.model, ask_usage=True)) if ask_usage else said
 
     def _take(self) -> None:
@@ -183,14 +186,16 @@ class Exchange:
                 await reply.piece(shown)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             broken = failure(error).error
+        except (translation.Untranslatable, msgspec.DecodeError):
+            broken = "answer_unreadable"
         finally:
             reply.answer = meter.answer()
         if not reply.started:
             raise Failed(broken or "empty_stream")
-        rest = meter.end() if translator is None else translator.end() if reply.answer.complete else b""
+        rest = meter.end() if translator is None else b"" if broken else translator.end()
         if broken or not reply.answer.complete:
             record.error = reply.answer.error or broken or "stream_ended_early"
-            if reply.answer.error is None:
+            if reply.answer.error is None and (translator is None or broken):
                 words = "the upstream's stream broke off before its end"
                 rest += errors.error_event(words, record.error, reply.speech.dialect)
         if size <= KEPT:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from holdfast.gateway.model import Auth, Dialect, Dimensions
+from holdfast.gateway.translation import VERSION
 from holdfast.kernel.errors import Invalid
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -158,4 +159,4 @@ def foreign(headers: Mapping[str, str]) -> dict[str, str]:
 
 def needs_version(dialect: Dialect) -> dict[str, str]:
     """Headers that a dialect's upstream wants from everybody, for requests that were said in another one."""
-    return {"anthropic-version": "2023-06-01"} if dialect is Dialect.ANTHROPIC else {}
+    return {"anthropic-version": VERSION} if dialect is Dialect.ANTHROPIC else {}
