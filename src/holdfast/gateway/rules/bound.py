@@ -34,7 +34,8 @@ def bound(
     """The most that one try at one target costs: `read` tokens in, `choices` answers of `max_output` tokens.
 
     `rates` are the target's (None: it has no price); `max_output` includes reasoning, as vendors count it. Unbounded,
-    with the reason, where the input is, where no maximum is named for a model that writes, and where a rate is missing.
+    with the reason, where the input is, where no maximum is named for a model that writes, and where plain input or
+    output has no rate. Another bucket without a rate makes a charge unknown, and what is unknown settles at the bound.
     """
     if isinstance(read, Unbounded):
         return read
@@ -43,15 +44,18 @@ def bound(
     if max_output is None and rates.needs_output:
         return Unbounded("no maximum output is named")
     out = (max_output or 0) * max(choices, 1) + read.predicted
-    bands = rates.bands[: bisect_left(rates.thresholds, read.tokens) + 1]
-    per_token = [_dearest(band) for band in bands]
-    if any(rate_in is None for rate_in, _, _ in per_token):
-        return Unbounded(f"{rates.price_ids[0]} has no rate for input")
-    if out and rates.needs_output and any(rate_out is None for _, rate_out, _ in per_token):
-        return Unbounded(f"{rates.price_ids[0]} has no rate for output")
-    dearest_in = max(rate_in or _ZERO for rate_in, _, _ in per_token)
-    dearest_out = max(rate_out or _ZERO for _, rate_out, _ in per_token)
-    fee = max(fee for _, _, fee in per_token)
+    dearest_in = dearest_out = fee = _ZERO
+    for band in rates.bands[: bisect_left(rates.thresholds, read.tokens) + 1]:
+        if "input_uncached" not in band:
+            return Unbounded(f"{rates.price_ids[0]} has no rate for input")
+        if rates.needs_output and "output" not in band:
+            return Unbounded(f"{rates.price_ids[0]} has no rate for output")
+        rate_in, rate_out, band_fee = _dearest(band)
+        dearest_in, dearest_out, fee = (
+            max(dearest_in, rate_in),
+            max(dearest_out, rate_out),
+            max(fee, band_fee),
+        )
     total = _EXACT.add(_EXACT.multiply(dearest_in, read.tokens), _EXACT.multiply(dearest_out, out))
     return Bound(read.tokens, out, _EXACT.scaleb(_EXACT.add(total, fee), -6), rates.currency)
 
@@ -78,15 +82,15 @@ def over_chain(tries: Sequence[Bound | Unbounded], billed: int) -> Bound | Unbou
     )
 
 
-def _dearest(band: Mapping[str, Decimal]) -> tuple[Decimal | None, Decimal | None, Decimal]:
-    """The highest rate of a band for a token of input, of output (None: it has none), and its fee per request."""
-    rate_in: Decimal | None = None
-    rate_out: Decimal | None = None
+def _dearest(band: Mapping[str, Decimal]) -> tuple[Decimal, Decimal, Decimal]:
+    """The highest rate of a band for a token of input, of output, and its fee per request; 0 where it has none."""
+    rate_in = rate_out = fee = _ZERO
     for bucket, rate in band.items():
-        if bucket == REQUEST:
-            continue
         if bucket.startswith("output"):
-            rate_out = rate if rate_out is None or rate > rate_out else rate_out
-        else:  # input_…, cache_read_audio
-            rate_in = rate if rate_in is None or rate > rate_in else rate_in
-    return rate_in, rate_out, band.get(REQUEST, _ZERO)
+            if rate > rate_out:
+                rate_out = rate
+        elif bucket == REQUEST:
+            fee = rate
+        elif rate > rate_in:  # input_…, cache_read_audio
+            rate_in = rate
+    return rate_in, rate_out, fee

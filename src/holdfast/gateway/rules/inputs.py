@@ -115,7 +115,7 @@ def input_bound(
         for name in _STORED:
             if body.get(name):
                 raise _Unsized(f"the vendor adds what `{name}` stands for")
-        if isinstance(body.get("prompt"), Mapping):
+        if isinstance(body.get("prompt"), dict):
             raise _Unsized("the vendor adds the prompt that it keeps")
         if body.get("functions"):
             tally.extra += WITH_TOOLS
@@ -141,7 +141,7 @@ def _tools(tools: Any, tally: _Tally) -> None:
         return
     tally.extra += WITH_TOOLS
     for tool in tools:
-        if not isinstance(tool, Mapping):
+        if not isinstance(tool, dict):
             continue
         kind = str(tool.get("type") or "")
         if not kind:
@@ -190,19 +190,19 @@ def _parts(parts: Any, tally: _Tally) -> None:
     if not isinstance(parts, list):
         return
     for part in parts:
-        if not isinstance(part, Mapping):
+        if not isinstance(part, dict):
             continue  # text, or tokens of an embedding as numbers
         kind = part.get("type")
         if kind is None:
             tally.extra += PER_MESSAGE
             _parts(part.get("content"), tally)
-            if isinstance(audio := part.get("audio"), Mapping) and audio.get("id"):
+            if isinstance(audio := part.get("audio"), dict) and audio.get("id"):
                 raise _Unsized("the vendor adds the audio of an earlier answer")
         elif kind in _NESTS:
             tally.extra += PER_MESSAGE
             for name in ("content", "output"):
                 inner = part.get(name)
-                _parts([inner] if isinstance(inner, Mapping) else inner, tally)
+                _parts([inner] if isinstance(inner, dict) else inner, tally)
         elif kind not in _TEXT:
             _medium(str(kind), part, tally)
 
@@ -211,21 +211,21 @@ def _medium(kind: str, part: Mapping[str, Any], tally: _Tally) -> None:
     """A part that is no text: a picture, a recording, a document, or something not known here."""
     if kind in ("image_url", "input_image", "computer_screenshot"):
         given = part.get("image_url")
-        inner: Mapping[str, Any] = given if isinstance(given, Mapping) else {"url": given}
+        inner: Mapping[str, Any] = given if isinstance(given, dict) else {"url": given}
         detail = inner.get("detail") or part.get("detail")
         url = inner.get("url")
         tally.picture(_inline(url) if isinstance(url, str) else None, low=detail == "low")
     elif kind == "input_audio":
         given = part.get("input_audio")
-        data = given.get("data") if isinstance(given, Mapping) else None
+        data = given.get("data") if isinstance(given, dict) else None
         if not isinstance(data, str):
             raise _Unsized("a recording whose length is not known")
         tally.recording(data)
     elif kind == "image":
         source = part.get("source")
-        data = source.get("data") if isinstance(source, Mapping) else None
+        data = source.get("data") if isinstance(source, dict) else None
         tally.picture(data if isinstance(data, str) else None)
-    elif kind == "document" and isinstance(source := part.get("source"), Mapping):
+    elif kind == "document" and isinstance(source := part.get("source"), dict):
         if source.get("type") == "content":
             _parts(source.get("content"), tally)
         elif source.get("type") != "text":
@@ -237,10 +237,10 @@ def _medium(kind: str, part: Mapping[str, Any], tally: _Tally) -> None:
 def _gemini(body: Mapping[str, Any], tally: _Tally) -> None:
     contents = body.get("contents")
     for content in contents if isinstance(contents, list) else [contents]:
-        parts = content.get("parts") if isinstance(content, Mapping) else None
+        parts = content.get("parts") if isinstance(content, dict) else None
         tally.extra += PER_MESSAGE
         for part in parts if isinstance(parts, list) else ():
-            if isinstance(part, Mapping):
+            if isinstance(part, dict):
                 _gemini_part(part, tally)
 
 
@@ -248,7 +248,7 @@ def _gemini_part(part: Mapping[str, Any], tally: _Tally) -> None:
     inline = part.get("inlineData") or part.get("inline_data")
     stored = part.get("fileData") or part.get("file_data")
     blob = inline or stored
-    if not isinstance(blob, Mapping):
+    if not isinstance(blob, dict):
         return
     kind = str(blob.get("mimeType") or blob.get("mime_type") or "")
     data = blob.get("data") if inline else None
@@ -263,24 +263,24 @@ def _gemini_part(part: Mapping[str, Any], tally: _Tally) -> None:
 def _bedrock(body: Mapping[str, Any], tally: _Tally) -> None:
     """Converse: parts are objects with one key that names their kind."""
     configured = body.get("toolConfig")
-    if isinstance(configured, Mapping):
+    if isinstance(configured, dict):
         _tools(configured.get("tools"), tally)
     messages = body.get("messages")
     for message in messages if isinstance(messages, list) else ():
         tally.extra += PER_MESSAGE
-        content = message.get("content") if isinstance(message, Mapping) else None
+        content = message.get("content") if isinstance(message, dict) else None
         _bedrock_parts(content, tally)
 
 
 def _bedrock_parts(parts: Any, tally: _Tally) -> None:
     for part in parts if isinstance(parts, list) else ():
-        if not isinstance(part, Mapping):
+        if not isinstance(part, dict):
             continue
-        if isinstance(result := part.get("toolResult"), Mapping):
+        if isinstance(result := part.get("toolResult"), dict):
             _bedrock_parts(result.get("content"), tally)
-        elif isinstance(image := part.get("image"), Mapping):
+        elif isinstance(image := part.get("image"), dict):
             source = image.get("source")
-            data = source.get("bytes") if isinstance(source, Mapping) else None
+            data = source.get("bytes") if isinstance(source, dict) else None
             tally.picture(data if isinstance(data, str) else None)
         elif "document" in part or "video" in part or "audio" in part:
             raise _Unsized(f"a {next(iter(part))} whose length in tokens is not known")
