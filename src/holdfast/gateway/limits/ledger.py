@@ -178,14 +178,11 @@ class Ledger:
             state.keep(account)
         held = Held(asked.amount, hard, soft, steps, asked.about, asked.lasting, asked.tokens)
         state.reserve(asked.id, held)
-        for meter in meters:
-            meter.running += 1
-            meter.used = now
-            held.meters.append((meter, meter.requests.add(now, 1), meter.tokens.add(now, asked.tokens)))
-        for ceiling, meter in zip(asked.ceilings, meters, strict=True):
-            if ceiling.same_tool_calls is not None:
-                for call in asked.calls:
-                    meter.calls[call] = meter.calls.get(call, 0) + 1
+        if meters:
+            held.meters = [
+                (meter, *meter.begin(ceiling, asked, now))
+                for ceiling, meter in zip(asked.ceilings, meters, strict=True)
+            ]
 
     def settle(self, id: str, amount: Decimal | None, now: float, *, tokens: int | None = None) -> Settled:
         """The request is over and cost `amount`; None: that never became known, so it counts at its bound.
@@ -203,7 +200,7 @@ class Ledger:
         self._state.settle(id, cost, above)
         for meter, _, second in held.meters:
             meter.running -= 1
-            if tokens is not None:
+            if tokens is not None and second:
                 meter.tokens.correct(second, tokens - held.tokens)
         if self._behind or self._journal.size > self._compact_at:
             self._compact(now)
@@ -307,13 +304,12 @@ def _above(ceiling: Ceiling, meter: Meter, asked: Reservation, now: float) -> Re
     if most is not None and meter.running >= most:
         return _too_many(Kind.CONCURRENCY, ceiling, most, 0, meter.running, None)
     most = ceiling.requests_per_minute
-    if most is not None and meter.requests.total(now) >= most:
-        fits = meter.requests.fits_at(now, 1, most)
-        return _too_many(Kind.REQUESTS, ceiling, most, meter.requests.total(now), 0, fits)
+    if most is not None and (counted := meter.requests.total(now)) >= most:
+        return _too_many(Kind.REQUESTS, ceiling, most, counted, 0, meter.requests.fits_at(now, 1, most))
     most = ceiling.tokens_per_minute
-    if most is not None and meter.tokens.total(now) + asked.tokens > most:
+    if most is not None and (counted := meter.tokens.total(now)) + asked.tokens > most:
         fits = meter.tokens.fits_at(now, asked.tokens, most)
-        return _too_many(Kind.TOKENS, ceiling, most, meter.tokens.total(now), asked.tokens, fits)
+        return _too_many(Kind.TOKENS, ceiling, most, counted, asked.tokens, fits)
     most = ceiling.same_tool_calls
     if most is not None:
         repeated = max(

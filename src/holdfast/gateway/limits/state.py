@@ -10,7 +10,7 @@ import msgspec
 from holdfast.gateway.limits.rates import Slide
 from holdfast.gateway.model import Scope
 from holdfast.gateway.rules.amounts import money
-from holdfast.gateway.rules.reservations import Entry, Key, Kind, Orphan, Standing
+from holdfast.gateway.rules.reservations import Ceiling, Entry, Key, Kind, Orphan, Reservation, Standing
 
 DEFINED, RESERVED, SETTLED, RELEASED, LIFTED, COUNTED, LENT, TOLD = range(8)
 """What a record of the journal says; its first field."""
@@ -77,9 +77,21 @@ class Meter:
         self.calls: dict[bytes, int] = {}
         self.used = 0.0
 
+    def begin(self, ceiling: Ceiling, asked: Reservation, now: float) -> tuple[int, int]:
+        """Counts a request; returns the seconds under which its rates were counted (0: that rate is not limited)."""
+        self.running += 1
+        self.used = now
+        if ceiling.same_tool_calls is not None:
+            for call in asked.calls:
+                self.calls[call] = self.calls.get(call, 0) + 1
+        return (
+            0 if ceiling.requests_per_minute is None else self.requests.add(now, 1),
+            0 if ceiling.tokens_per_minute is None else self.tokens.add(now, asked.tokens),
+        )
+
 
 class Held:
-    """A reservation that is not settled. `meters` with the seconds under which its rates were counted."""
+    """A reservation that is not settled. `meters` with what `Meter.begin` said."""
 
     __slots__ = ("about", "amount", "hard", "lasting", "meters", "soft", "steps", "tokens")
 
@@ -100,7 +112,7 @@ class Held:
         self.about = about
         self.lasting = lasting
         self.tokens = tokens
-        self.meters: list[tuple[Meter, int, int]] = []
+        self.meters: Sequence[tuple[Meter, int, int]] = ()
 
 
 class State:

@@ -6,18 +6,19 @@ number of these units and nothing is ever rounded. A finer rate is rounded up, b
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import Context, Decimal
 
 DIGITS = 12
-_WIDE = Context(prec=60, rounding=ROUND_CEILING)
-_ONE = Decimal(1)
+_WIDE = Context(prec=60)
 
 
 def units(amount: Decimal) -> int:
     """`amount` in units of 10^-12, rounded up where it is finer. Decimal("0.5") -> 500000000000."""
-    return int(_WIDE.quantize(_WIDE.scaleb(amount, DIGITS), _ONE))
+    exact = amount.scaleb(DIGITS, _WIDE)
+    whole = int(exact)
+    return whole if whole == exact or exact < 0 else whole + 1
 
 
 def money(count: int) -> Decimal:
     """`count` units of 10^-12 as an amount: 500000000000 -> Decimal("0.500000000000")."""
-    return _WIDE.scaleb(Decimal(count), -DIGITS)
+    return Decimal(count).scaleb(-DIGITS, _WIDE)
