@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from holdfast.gateway.limits.journal import Journal
+from holdfast.gateway.limits.meters import Meter, against
 from holdfast.gateway.limits.state import (
     COUNTED,
     LENT,
@@ -29,13 +30,11 @@ from holdfast.gateway.limits.state import (
     TOLD,
     Account,
     Held,
-    Meter,
     State,
 )
 from holdfast.gateway.rules.amounts import money, units
 from holdfast.gateway.rules.reservations import (
     Breach,
-    Ceiling,
     Entry,
     Granted,
     Key,
@@ -115,7 +114,7 @@ class Ledger:
             meter = self._meters.get((ceiling.limit, ceiling.value))
             if meter is None:
                 meter = self._meters[(ceiling.limit, ceiling.value)] = Meter()
-            refused = _above(ceiling, meter, asked, now)
+            refused = against(ceiling, meter, asked, now)
             if refused is not None:
                 return refused
             meters.append(meter)
@@ -133,7 +132,9 @@ class Ledger:
             used = 0
             if account is not None:
                 used = account.spent + account.reserved
-                if account.lease is not None and account.lease < cap and entry.hard:
+                if not entry.hard:
+                    used += account.elsewhere
+                elif account.lease is not None and account.lease < cap:
                     cap = account.lease
             steps = entry.kind is Kind.RUN_STEPS
             boundless = not steps and (amount is None or entry.currency != asked.currency)
@@ -249,6 +250,28 @@ class Ledger:
             self._state.keep(account)
         account.lease, account.closed = lease, closes
 
+    def short(self, asked: Reservation, now: float) -> list[tuple[Entry, int]]:
+        """Hard budgets of which this process's lease does not cover the request, and how many units it lacks beyond its
+        lease, or beyond what is used where that is more."""
+        found = []
+        for entry in asked.entries:
+            if not entry.hard:
+                continue
+            account = self._state.accounts.get((entry.budget, entry.value, entry.window))
+            need = 1 if entry.kind is Kind.RUN_STEPS else asked.amount or 0
+            if account is not None:
+                used = account.spent + account.reserved
+                need += used - max(account.lease or 0, used)
+            if need > 0 and not self._is_lifted(entry, now):
+                found.append((entry, need))
+        return found
+
+    def elsewhere(self, key: Key, held: int) -> None:
+        """Other gateways hold `held` units of an account; counted beside what is spent here where it is soft."""
+        account = self._state.accounts.get(key)
+        if account is not None:
+            account.elsewhere = held
+
     def standing(self, key: Key) -> Standing | None:
         """Where one account stands; None: nothing was ever counted in it."""
         account = self._state.accounts.get(key)
@@ -289,40 +312,10 @@ class Ledger:
 
 
 def _refusal(kind: Kind, entry: Entry, account: Account | None) -> Refused:
-    spent, reserved = (0, 0) if account is None else (account.spent, account.reserved)
+    spent, reserved = (0, 0) if account is None else (account.spent + account.elsewhere, account.reserved)
     resets = None if entry.kind in (Kind.RUN_COST, Kind.RUN_STEPS) or kind is Kind.UNBOUNDED else entry.ends
     if entry.kind is Kind.RUN_STEPS:
         figures = Decimal(entry.cap), Decimal(spent), Decimal(reserved)
     else:
         figures = money(entry.cap), money(spent), money(reserved)
     return Refused(kind, entry.scope, entry.value, *figures, resets, entry.budget)
-
-
-def _above(ceiling: Ceiling, meter: Meter, asked: Reservation, now: float) -> Refused | None:
-    """Why a limit stands against the request, or None."""
-    most = ceiling.concurrency
-    if most is not None and meter.running >= most:
-        return _too_many(Kind.CONCURRENCY, ceiling, most, 0, meter.running, None)
-    most = ceiling.requests_per_minute
-    if most is not None and (counted := meter.requests.total(now)) >= most:
-        return _too_many(Kind.REQUESTS, ceiling, most, counted, 0, meter.requests.fits_at(now, 1, most))
-    most = ceiling.tokens_per_minute
-    if most is not None and (counted := meter.tokens.total(now)) + asked.tokens > most:
-        fits = meter.tokens.fits_at(now, asked.tokens, most)
-        return _too_many(Kind.TOKENS, ceiling, most, counted, asked.tokens, fits)
-    most = ceiling.same_tool_calls
-    if most is not None:
-        repeated = max(
-            (meter.calls.get(call, 0) + asked.calls.count(call) for call in asked.calls), default=0
-        )
-        if repeated > most:
-            return _too_many(Kind.LOOP, ceiling, most, repeated, 0, None)
-    return None
-
-
-def _too_many(
-    kind: Kind, ceiling: Ceiling, limit: int, counted: int, reserved: int, resets_at: float | None
-) -> Refused:
-    """`reserved`: for concurrency what runs now, for tokens what this request may need."""
-    figures = Decimal(limit), Decimal(counted), Decimal(reserved)
-    return Refused(kind, ceiling.scope, ceiling.value, *figures, resets_at, ceiling.limit)

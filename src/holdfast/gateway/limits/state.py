@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from holdfast.gateway.limits.rates import Slide
+from holdfast.gateway.limits.meters import Meter
 from holdfast.gateway.model import Scope
 from holdfast.gateway.rules.amounts import money
-from holdfast.gateway.rules.reservations import Ceiling, Entry, Key, Kind, Orphan, Reservation, Standing
+from holdfast.gateway.rules.reservations import Entry, Key, Kind, Orphan, Standing
 
 DEFINED, RESERVED, SETTLED, RELEASED, LIFTED, COUNTED, LENT, TOLD = range(8)
 """What a record of the journal says; its first field."""
@@ -26,6 +26,7 @@ class Account:
     __slots__ = (
         "budget",
         "closed",
+        "elsewhere",
         "ends",
         "handle",
         "kind",
@@ -51,6 +52,7 @@ class Account:
         self.reserved = 0
         self.closed = False
         self.lease: int | None = None
+        self.elsewhere = 0  # what other gateways hold of it, as far as is known; not kept
 
     @property
     def key(self) -> Key:
@@ -62,31 +64,6 @@ class Account:
     def standing(self) -> Standing:
         return Standing(
             self.key, self.scope, self.kind, self.ends, self.spent, self.reserved, self.closed, self.lease
-        )
-
-
-class Meter:
-    """Rates, concurrency and repeated calls of one limit over one value. In memory only."""
-
-    __slots__ = ("calls", "requests", "running", "tokens", "used")
-
-    def __init__(self) -> None:
-        self.requests = Slide()
-        self.tokens = Slide()
-        self.running = 0
-        self.calls: dict[bytes, int] = {}
-        self.used = 0.0
-
-    def begin(self, ceiling: Ceiling, asked: Reservation, now: float) -> tuple[int, int]:
-        """Counts a request; returns the seconds under which its rates were counted (0: that rate is not limited)."""
-        self.running += 1
-        self.used = now
-        if ceiling.same_tool_calls is not None:
-            for call in asked.calls:
-                self.calls[call] = self.calls.get(call, 0) + 1
-        return (
-            0 if ceiling.requests_per_minute is None else self.requests.add(now, 1),
-            0 if ceiling.tokens_per_minute is None else self.tokens.add(now, asked.tokens),
         )
 
 
