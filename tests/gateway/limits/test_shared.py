@@ -15,8 +15,9 @@ import pytest
 from tests.gateway.limits.redis_server import RedisServer, redis_server
 
 from holdfast.gateway.limits.ledger import Ledger
+from holdfast.gateway.limits.redis_counter import RedisCounter, connect
 from holdfast.gateway.limits.scripts import LEASE
-from holdfast.gateway.limits.shared import Shared, connect
+from holdfast.gateway.limits.shared import Shared
 from holdfast.gateway.model import Scope
 from holdfast.gateway.rules.amounts import units
 from holdfast.gateway.rules.leases import lease
@@ -52,9 +53,8 @@ class Gateway:
     def open(self) -> None:
         self.ledger = Ledger(self._folder)
         self.redis: Any = connect(self._url, 2.0)
-        self.shared = Shared(
-            self.ledger, self.redis, self.name, self._folder, time.time, grace=GRACE, patience=PATIENCE
-        )
+        counter = RedisCounter(self.redis, self.name, time.time, grace=GRACE, patience=PATIENCE)
+        self.shared = Shared(self.ledger, counter, self.name, self._folder, time.time)
         self.shared.meet(["ws"])
 
     async def kill(self) -> None:

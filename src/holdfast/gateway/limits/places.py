@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from holdfast.gateway.limits.counters import Heard
 from holdfast.gateway.limits.ledger import Ledger
 from holdfast.gateway.rules.leases import rounded_up
 from holdfast.gateway.rules.reservations import Ceiling, Entry, Key, Kind, Reservation
 
 KEPT = 86_400.0
-"""Seconds for which an account is kept in Redis after its window."""
+"""Seconds for which what others held is remembered after a window."""
 
 
 class Row(NamedTuple):
@@ -40,43 +41,23 @@ class Place:
     def __init__(self, workspace: str) -> None:
         self.workspace = workspace
         self.lock = asyncio.Lock()
-        prefix = f"holdfast:{{{workspace}}}"
-        self.keys = (f"{prefix}:state", f"{prefix}:gateways", f"{prefix}:roster")
-        self._prefix = f"{prefix}:account:"
         self.entries: dict[Key, Entry] = {}
         self.touched: dict[Key, float] = {}
         self.wanted: dict[Key, float] = {}
         self.dry: dict[
             Key, tuple[float, int]
         ] = {}  # so much was not to be had; not to be asked for again before
-        self.others: dict[str, tuple[float, dict[str, int]]] = {}
-        self.roster: set[str] = set()
+        self.others: dict[str, tuple[float, Mapping[str, int]]] = {}
+        self.roster: frozenset[str] = frozenset()
         self.alive = 1
         self.lends = False
         self.changed = False
-        self._number = 0
         self._parted: dict[Ceiling, Ceiling] = {}
 
-    def name(self, key: Key) -> str:
-        """An account's key in Redis; who is counted in it cannot be read from it."""
-        text = "\0".join(key).encode(errors="replace")
-        return self._prefix + blake2b(text, digest_size=16).hexdigest()
-
-    def names(self, rows: Sequence[Row]) -> list[str]:
-        return [self.name(row.entry.key) for row in rows]
-
-    def next_number(self, now: float) -> int:
-        """Rises with every call, also over restarts; below 2^53."""
-        self._number = max(self._number + 1, int(now * 1_000_000))
-        return self._number
-
-    def passed(self, number: int) -> None:
-        """Redis has heard a higher number of this gateway: its clock was ahead before."""
-        self._number = max(self._number, number)
-
     @staticmethod
-    def expiry(ends: float) -> int:
-        return int((ends + KEPT) * 1000)
+    def name(key: Key) -> str:
+        """What the counter knows an account by; who is counted in it cannot be read from it."""
+        return blake2b("\0".join(key).encode(errors="replace"), digest_size=16).hexdigest()
 
     def is_dry(self, short: Sequence[tuple[Entry, int]], now: float) -> bool:
         """Whether as little as this was refused a moment ago for one of these."""
@@ -90,20 +71,17 @@ class Place:
         for known in (self.entries, self.touched, self.wanted, self.dry):
             known.pop(key, None)
 
-    def heard(self, answer: Sequence[Any]) -> None:
-        """The head of the lease script's answer."""
-        _, lends, alive, names = answer[:4]
-        roster = {name.decode() for name in names}
-        self.changed = self.changed or roster != self.roster
-        self.roster = roster
-        self.lends = lends == b"1"
-        if alive != self.alive:
-            self.alive = max(int(alive), 1)
+    def heard(self, heard: Heard) -> None:
+        """Who is there, and whether anything is lent."""
+        self.changed = self.changed or heard.roster != self.roster
+        self.roster = heard.roster
+        self.lends = heard.lends
+        if heard.alive != self.alive:
+            self.alive = heard.alive
             self._parted.clear()
 
-    def learn(self, entry: Entry, told: Sequence[bytes]) -> int:
-        """What others hold of an account, in all, from pairs of name and amount."""
-        held = {told[at].decode(): int(told[at + 1]) for at in range(0, len(told), 2)}
+    def learn(self, entry: Entry, held: Mapping[str, int]) -> int:
+        """What others hold of an account, in all."""
         name = self.name(entry.key)
         if held and self.others.get(name) != (entry.ends, held):
             self.others[name] = entry.ends, held
@@ -151,7 +129,7 @@ def load(file: Path, ledger: Ledger) -> dict[str, Place]:
     if file.exists():
         for workspace, roster, others in msgspec.msgpack.decode(file.read_bytes()):
             place = places[workspace] = Place(workspace)
-            place.roster = set(roster)
+            place.roster = frozenset(roster)
             place.others = {name: (ends, held) for name, (ends, held) in others.items()}
     for standing in ledger.standings():
         if standing.lease is not None:
