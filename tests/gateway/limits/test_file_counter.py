@@ -153,6 +153,7 @@ asyncio.run(work())
 """
 
 
+@pytest.mark.slow
 def test_killed_workers_never_spend_more_than_the_budget_together(tmp_path: Path) -> None:
     rng = random.Random(11)
     day = Entry("ws/tenant", Scope.TENANT, "acme", "d", 4 * 10**12, 4e9)

@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Event
 
+import pytest
+
 from holdfast.gateway.limits.ledger import Ledger
 from holdfast.gateway.model import Scope
 from holdfast.gateway.rules.amounts import units
@@ -54,6 +56,7 @@ def told(path: Path) -> list[list[str]]:
     return [line.split() for line in path.read_text().rpartition("\n")[0].splitlines()]
 
 
+@pytest.mark.slow
 def test_a_killed_process_forgets_nothing(tmp_path: Path) -> None:
     rng = random.Random(9)
     folder = tmp_path / "accounts"

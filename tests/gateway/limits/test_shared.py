@@ -239,6 +239,27 @@ def test_with_redis_away_each_keeps_to_its_lease_and_an_empty_one_is_rebuilt(
     story(tell, tmp_path, server.url)
 
 
+def test_an_empty_redis_is_told_of_leases_that_only_their_holder_knows(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    day = budget("1")
+
+    async def tell(gateway: Callable[[str], Gateway]) -> None:
+        a, b = gateway("a"), gateway("b")
+        await lending(a, b)
+        id, _ = await b.ask("0.6", day)
+        b.settle(id, "0.6")
+        server.kill()
+        server.start()
+        b.shared._places["ws"].entries.clear()  # nothing more is asked of it, so no turn speaks of it
+        await a.shared.turn()
+        await lending(a, b)
+        assert isinstance((await a.ask("0.5", day))[1], Refused)
+        assert isinstance((await a.ask("0.4", day))[1], Granted)
+
+    story(tell, tmp_path, server.url)
+
+
 def test_a_gateway_that_does_not_come_back_counts_as_it_was_last_seen(
     server: RedisServer, tmp_path: Path
 ) -> None:
