@@ -267,6 +267,25 @@ def test_tools_of_the_vendor_have_no_bound(dialect: Dialect, body: dict[str, Any
     assert found.reason
 
 
+@pytest.mark.parametrize(
+    ("dialect", "field", "bounded_too"),
+    [
+        (OPENAI, {"service_tier": "priority"}, False),
+        (OPENAI, {"service_tier": "flex"}, True),
+        (OPENAI, {"service_tier": "auto"}, True),
+        (OPENAI, {"service_tier": None}, True),
+        (ANTHROPIC, {"speed": "fast"}, False),
+        (ANTHROPIC, {"inference_geo": "us"}, False),
+        (ANTHROPIC, {"service_tier": "standard_only", "speed": "standard"}, True),
+    ],
+)
+def test_service_that_costs_more_has_no_bound(
+    dialect: Dialect, field: dict[str, Any], bounded_too: bool
+) -> None:
+    found = bounded({"messages": [], **field}, dialect, window=200_000)
+    assert isinstance(found, Input) is bounded_too
+
+
 def test_plain_text_by_another_name_is_text() -> None:
     assert isinstance(bounded({"prompt": "once upon"}, OPENAI), Input)
     assert isinstance(bounded({"input": [[1, 2, 3]]}, OPENAI), Input)

@@ -7,6 +7,7 @@ inside are taken out of the bytes and counted by the vendors' formulas (`picture
 
 What the vendor adds from elsewhere (a stored conversation, a file, what a server-side tool finds) has no bound here; the
 model's context window, where the caller knows it, bounds any single pass over the input, but not tools that make several.
+Nor has service that costs more than the standard rates, which are those that a bound is made of.
 
 Known limit: a tokenizer that normalises by compatibility (NFKC, as XLM-R's for embeddings) can make more of a rare ligature
 than it had bytes. What is billed above the bound then is a breach like any other.
@@ -17,6 +18,7 @@ from __future__ import annotations
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from holdfast.gateway.model import Dialect
@@ -49,6 +51,15 @@ _STORED = ("previous_response_id", "conversation", "cachedContent", "cached_cont
 """Fields that stand for input which the vendor keeps; it is read once."""
 _FETCHED = ("container", "mcp_servers", "web_search_options")
 """Fields by which the vendor runs tools on its side, and reads the input again with what they find."""
+_SERVICE = MappingProxyType(
+    {
+        "service_tier": frozenset({"auto", "default", "standard", "standard_only", "flex", "batch"}),
+        "serviceTier": frozenset({"standard", "flex"}),
+        "speed": frozenset({"standard"}),
+        "inference_geo": frozenset({"global", "not_available"}),
+    }
+)
+"""Fields by which a request asks for dearer service → what costs no more than the standard rates."""
 
 
 class Input(NamedTuple):
@@ -106,6 +117,9 @@ def input_bound(
     """
     tally = _Tally(dialect, model)
     try:
+        for name, usual in _SERVICE.items():
+            if body.get(name) and str(body[name]).lower() not in usual:
+                raise _Hidden(f"`{name}: {body[name]}` is billed at rates of its own")
         for name in _FETCHED:
             if body.get(name):
                 raise _Hidden(f"the vendor runs what `{name}` stands for and adds what it finds")
