@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.gateway.limits.journal import Journal, frames
 from holdfast.kernel.errors import Conflict, Unavailable
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may be busy with other tests."""
 
 
 def again(folder: Path) -> tuple[bytes | None, list[bytes], int]:
@@ -57,6 +60,7 @@ def test_a_kill_between_the_steps_of_compaction_counts_nothing_twice(tmp_path: P
     assert not (tmp_path / "journal-0").exists()
 
 
+@UNHURRIED
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.integers(0, 300), st.binary(max_size=30))
 def test_any_cut_leaves_the_records_before_it(
     tmp_path_factory: pytest.TempPathFactory, records: list[bytes], cut: int, rubbish: bytes

@@ -7,7 +7,7 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -158,5 +158,7 @@ class Beside(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-Beside.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Beside.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 TestLedgerBesideItsModel = Beside.TestCase

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.gateway.limits.rates import Slide
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may be busy with other tests."""
+
 STEPS = st.lists(st.tuples(st.floats(0, 20), st.integers(1, 5)), max_size=60)
 
 
+@UNHURRIED
 @given(STEPS, st.integers(1, 12))
 def test_no_minute_holds_more_than_the_limit_and_little_is_refused_early(
     steps: list[tuple[float, int]], limit: int

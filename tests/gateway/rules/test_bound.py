@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.gateway.rules.amounts import money, units
@@ -14,6 +14,9 @@ from holdfast.gateway.rules.counting import estimate
 from holdfast.gateway.rules.inputs import Input, Unbounded
 from holdfast.pricing.model import Rates, Usage
 from holdfast.pricing.rules.charge import BUCKETS, REQUEST, charge
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may be busy with other tests."""
 
 RATE = st.decimals(min_value=0, max_value=200, places=4)
 
@@ -61,7 +64,7 @@ def some_usage(draw: st.DrawFn, tokens_in: int, tokens_out: int) -> Usage:
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(some_rates(), st.integers(0, 8_000), st.integers(0, 2_000), st.integers(1, 3), st.data())
 def test_no_usage_within_the_bound_costs_more(
     priced: Rates, tokens_in: int, max_output: int, choices: int, data: st.DataObject
@@ -125,6 +128,7 @@ def test_a_chain_may_be_billed_at_its_dearest_target_each_time() -> None:
     assert isinstance(over_chain([], 1), Unbounded)
 
 
+@UNHURRIED
 @given(
     st.integers(0, 10**6),
     st.integers(0, 10**6),
@@ -148,6 +152,7 @@ def test_an_estimate_takes_the_providers_input_at_its_word() -> None:
     assert usage == Usage(input_uncached=77, output=4)
 
 
+@UNHURRIED
 @given(st.decimals(min_value=0, max_value=10**9, places=12))
 def test_amounts_of_twelve_decimals_are_kept_exactly(amount: Decimal) -> None:
     assert money(units(amount)) == amount

@@ -7,7 +7,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -23,6 +23,9 @@ from holdfast.gateway.rules.inputs import (
     input_bound,
 )
 from holdfast.gateway.rules.pictures import picture_tokens, recording_tokens, size_of
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may be busy with other tests."""
 
 OPENAI, ANTHROPIC, GEMINI, BEDROCK = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI, Dialect.BEDROCK
 
@@ -71,6 +74,7 @@ def test_sizes_of_pictures(data: bytes, size: tuple[int, int] | None) -> None:
     assert size_of(data) == size
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reading_of_sizes(data: bytes) -> None:
     for head in (
@@ -113,6 +117,7 @@ def test_tokens_of_pictures(
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-5", "o3", "claude-x", "gemini-2.5-pro", "qwen2-vl", "")
 
 
+@UNHURRIED
 @given(
     st.sampled_from(list(Dialect)),
     st.sampled_from(MODELS),
@@ -307,6 +312,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@UNHURRIED
 @given(
     st.dictionaries(st.sampled_from(("messages", "input", "contents", "tools", "system")), JSON),
     st.sampled_from(list(Dialect)),
@@ -316,6 +322,7 @@ def test_no_shape_of_a_body_breaks_the_bound(body: dict[str, Any], dialect: Dial
     assert isinstance(found, Unbounded) or found.tokens > 0
 
 
+@UNHURRIED
 @given(st.text(max_size=300))
 def test_a_byte_level_tokenizer_never_makes_more_tokens_than_bytes(text: str) -> None:
     from tokenizers import models, pre_tokenizers

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from holdfast.gateway.rules.leases import AHEAD, grant, in_units, lease, rounded_down, rounded_up
 from holdfast.gateway.rules.reservations import Kind
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may be busy with other tests."""
+
 COUNT = st.integers(0, 10**10)
 
 
+@UNHURRIED
 @given(COUNT, COUNT, st.integers(0, 9))
 def test_a_lease_is_what_is_needed_or_nothing_and_never_more_than_remains(
     need: int, remaining: int, gateways: int
@@ -22,6 +26,7 @@ def test_a_lease_is_what_is_needed_or_nothing_and_never_more_than_remains(
     assert found <= need * AHEAD
 
 
+@UNHURRIED
 @given(st.integers(0, 10**18), st.sampled_from([Kind.BUDGET, Kind.RUN_COST, Kind.RUN_STEPS]))
 def test_rounding_never_makes_a_budget_larger(count: int, kind: Kind) -> None:
     assert in_units(rounded_down(count, kind), kind) <= count <= in_units(rounded_up(count, kind), kind)
@@ -76,4 +81,5 @@ class Gateways(RuleBasedStateMachine):
         assert sum(self.used.values()) <= self.cap
 
 
+Gateways.TestCase.settings = UNHURRIED
 TestGateways = Gateways.TestCase

@@ -80,7 +80,17 @@ def test_other_arguments_are_another_call() -> None:
 @pytest.mark.parametrize("dialect", list(Dialect))
 @pytest.mark.parametrize(
     "body",
-    [{}, {"messages": None}, {"messages": [1, {"role": "assistant"}]}, {"input": "hi", "contents": {}}],
+    [
+        {},
+        {"messages": None},
+        {
+            "messages": [
+                1,
+                {"role": "assistant", "tool_calls": [{"function": "f"}, {}], "content": [{"toolUse": 1}]},
+            ]
+        },
+        {"input": "hi", "contents": {}},
+    ],
 )
 def test_no_calls(body: dict[str, Any], dialect: Dialect) -> None:
     assert latest_calls(body, dialect) == ()

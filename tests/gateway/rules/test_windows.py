@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.gateway.model import Period
 from holdfast.gateway.rules.windows import window
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine may be busy with other tests."""
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,7 @@ ZONES = (
 INSTANTS = st.integers(946_684_800, 2_840_140_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
+@UNHURRIED
 @given(st.sampled_from(list(Period)), INSTANTS, st.sampled_from(ZONES))
 def test_windows_hold_their_instant_and_follow_one_another(period: Period, at: datetime, zone: str) -> None:
     found = window(period, at, zone)

@@ -117,14 +117,7 @@ def input_bound(
     """
     tally = _Tally(dialect, model)
     try:
-        for name, usual in _SERVICE.items():
-            if body.get(name) and str(body[name]).lower() not in usual:
-                raise _Hidden(f"`{name}: {body[name]}` is billed at rates of its own")
-        for name in _FETCHED:
-            if body.get(name):
-                raise _Hidden(f"the vendor runs what `{name}` stands for and adds what it finds")
-        if "compact" in str(body.get("context_management") or ""):
-            raise _Hidden("compaction reads the conversation once more")
+        _beyond(body)
         _tools(body.get("tools"), tally)
         for name in _STORED:
             if body.get(name):
@@ -142,6 +135,18 @@ def input_bound(
         return Input(context_window, _predicted(body))
     tokens = size - tally.taken + tally.extra
     return Input(tokens if context_window is None else min(tokens, context_window), _predicted(body))
+
+
+def _beyond(body: Mapping[str, Any]) -> None:
+    """Raises where a request asks for what is billed otherwise than by its own tokens at the standard rates."""
+    for name, usual in _SERVICE.items():
+        if body.get(name) and str(body[name]).lower() not in usual:
+            raise _Hidden(f"`{name}` asks for what is billed at rates of its own")
+    for name in _FETCHED:
+        if body.get(name):
+            raise _Hidden(f"the vendor runs what `{name}` stands for and adds what it finds")
+    if "compact" in str(body.get("context_management") or ""):
+        raise _Hidden("compaction reads the conversation once more")
 
 
 def _predicted(body: Mapping[str, Any]) -> int:
@@ -212,13 +217,15 @@ def _parts(parts: Any, tally: _Tally) -> None:
             _parts(part.get("content"), tally)
             if isinstance(audio := part.get("audio"), dict) and audio.get("id"):
                 raise _Unsized("the vendor adds the audio of an earlier answer")
+        elif not isinstance(kind, str):
+            raise _Unsized("a part of no known type")
         elif kind in _NESTS:
             tally.extra += PER_MESSAGE
             for name in ("content", "output"):
                 inner = part.get(name)
                 _parts([inner] if isinstance(inner, dict) else inner, tally)
         elif kind not in _TEXT:
-            _medium(str(kind), part, tally)
+            _medium(kind, part, tally)
 
 
 def _medium(kind: str, part: Mapping[str, Any], tally: _Tally) -> None:

@@ -34,8 +34,9 @@ def _openai(body: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
     for message in _backwards(body.get("messages")):
         if message.get("role") == "assistant":
             for call in _backwards(message.get("tool_calls")):
-                function = call.get("function") or call.get("custom") or {}
-                yield function.get("name"), function.get("arguments", function.get("input"))
+                function = call.get("function") or call.get("custom")
+                if isinstance(function, dict):
+                    yield function.get("name"), function.get("arguments", function.get("input"))
             return
     seen = False
     for item in _backwards(body.get("input")):
