@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Debian packages that the tests drive: a browser, what its driver is linked with, and a PostgreSQL server. Needs root or
-# sudo only where one is missing.
+# Debian packages that the tests drive: a browser, what its driver is linked with, a PostgreSQL and a Redis server. Needs
+# root or sudo only where one is missing.
 set -euo pipefail
 need=()
 command -v chromium >/dev/null || need+=(chromium)
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql)
+command -v redis-server >/dev/null || need+=(redis-server)
 command -v strace >/dev/null || need+=(strace)
 compgen -G '/usr/lib*/**/libatomic.so.1' >/dev/null || need+=(libatomic1)
 [ ${#need[@]} -eq 0 ] && exit 0
