@@ -121,6 +121,10 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
 
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="Redis that gateways share budgets and limits by: redis://…, or a reference; empty: each machine alone.",
+    )
     gateway_workers: int = Field(1, ge=1, le=64, description="Gateway processes that share the port.")
     gateway_spool_bytes: int = Field(
         1 << 30, description="Call records that wait for the core on the gateway's disk, for each process."

@@ -14,6 +14,7 @@ from holdfast.gateway.proxy import caching
 from holdfast.gateway.proxy import headers as heads
 from holdfast.gateway.proxy.exchange import Exchange, Failed
 from holdfast.gateway.proxy.gateway import Gateway
+from holdfast.gateway.proxy.purse import OverLimit
 from holdfast.gateway.proxy.records import Attempt, Record
 from holdfast.gateway.proxy.reply import JSON, KEPT, Reply, Send
 from holdfast.gateway.proxy.upstreams import DEFAULT_WAIT, Live, now
@@ -80,6 +81,8 @@ class Call:
             raise
         except HoldfastError as error:
             record.error, record.status = type(error).__name__.lower(), error.status
+            if isinstance(error, OverLimit):
+                record.error = f"{error.refused.kind}_limit"
             raise
         finally:
             del self._gateway.live[record.span_id]
@@ -269,6 +272,7 @@ class Call:
                 time.time_ns(),
                 error.status,
                 error.error,
+                error.cost,
             )
         )
 
@@ -294,6 +298,8 @@ def problem(error: HoldfastError, dialect: Dialect) -> tuple[int, bytes, list[tu
     kind = "holdfast_" + type(error).__name__.lower()
     body = errors.error(status, error.detail, kind, dialect, error.where)
     made = [JSON, (b"content-length", str(len(body)).encode())]
+    if isinstance(error, OverLimit):
+        made += error.headers()
     if error.retry_after is not None:
         made.append((b"retry-after", str(error.retry_after).encode()))
     return status, body, made

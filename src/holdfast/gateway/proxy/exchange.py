@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -38,6 +39,8 @@ class Failed(Exception):
         self.raw = raw
         self.wait = wait
         self.headers: list[tuple[bytes, bytes]] = []
+        self.cost: Decimal | None = None
+        """What it counts at though no answer came."""
 
 
 class Exchange:
@@ -67,8 +70,28 @@ class Exchange:
     async def run(self) -> bool:
         """Answers the client; whether all went well, also to the end of a stream.
 
-        Raises Failed where another try may follow, Untranslatable where the request cannot be said there.
+        Raises Failed where another try may follow, Untranslatable where the request cannot be said there, OverLimit where
+        it may not be sent.
         """
+        try:
+            return await self._run()
+        except Failed as failed:
+            self._account(failed)
+            raise
+
+    def _account(self, failed: Failed) -> None:
+        """A try that failed: what may have been billed counts at its bound, what surely was not at nothing."""
+        reply = self._reply
+        held, reply.held, reply.sent = reply.held, None, 0
+        if held is None:
+            return
+        if failed.status is not None or failed.error == "connection_refused":
+            reply.gateway.purse.release(held)
+        else:
+            failed.cost = held.bound.amount if held.bound else None
+            reply.gateway.purse.settle(held, None, None)
+
+    async def _run(self) -> bool:
         reply, step = self._reply, self._step
         upstream, gateway = step.upstream, reply.gateway
         hide = (
@@ -86,12 +109,18 @@ class Exchange:
             headers = {**heads.foreign(headers), **heads.needs_version(upstream.dialect)}
         headers.update(upstream.headers)
         path = self._up.path(step.model, reply.asked) + self._query
+        asked = reply.asked if upstream.dialect is Dialect.GEMINI else self._up.asked(path, parse(body))
+        record = reply.record
+        self._take()
+        reply.held = await gateway.purse.reserve(
+            reply.decision, step, record, asked, body, first=not record.attempts
+        )
+        reply.sent = len(body)
         try:
             response = await gateway.upstreams.send(upstream, "POST", path, headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise failure(error) from None
         try:
-            self._take()
             if response.status in pacing.RETRIED or response.status in pacing.ANOTHER:
                 raise await self._refusal(response)
             if response.status < 300 and (reply.asked.stream or _streams(response)):
@@ -134,6 +163,8 @@ class Exchange:
             raise failure(error) from None
         reply.answer = self._up.answer(raw)._replace(complete=True)
         record.status = response.status
+        if response.status >= 300:
+            reply.sent = 0  # refused as it stood: not billed
         if response.status >= 400:
             record.error = reply.answer.error or str(response.status)
         headers = heads.downwards(response.raw_headers)

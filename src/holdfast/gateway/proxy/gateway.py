@@ -13,6 +13,7 @@ from datetime import datetime
 from holdfast.gateway.model import Snapshot
 from holdfast.gateway.proxy.caching import Cache
 from holdfast.gateway.proxy.credentials import Credentials
+from holdfast.gateway.proxy.purse import Purse
 from holdfast.gateway.proxy.records import Record, encode
 from holdfast.gateway.proxy.spool import Spool
 from holdfast.gateway.proxy.upstreams import Upstreams
@@ -35,6 +36,7 @@ class Gateway:
     upstreams: Upstreams
     credentials: Credentials
     spool: Spool
+    purse: Purse
     live: dict[bytes, Record] = field(default_factory=dict)
     """Calls that are being served, by span id."""
     made_by: OrderedDict[tuple[str, str], str] = field(default_factory=OrderedDict)

@@ -22,6 +22,8 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True):
     ended_ns: int
     status: int | None
     error: str
+    cost: Decimal | None = None
+    """What it counts at where it may have been billed though no answer came: its bound, an estimate."""
 
 
 class Record(msgspec.Struct, array_like=True):
@@ -68,6 +70,8 @@ class Record(msgspec.Struct, array_like=True):
     response: bytes = b""
     currency: str = "USD"
     variables: dict[str, Any] = {}
+    bound: Decimal | None = None
+    """The most that the call could cost, as far as that could be known before it was sent."""
 
 
 encode = msgspec.msgpack.Encoder(decimal_format="string").encode

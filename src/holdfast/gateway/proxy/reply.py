@@ -8,14 +8,19 @@ from typing import Any
 
 from holdfast.gateway.dialects.speech import Answer, Asked, Speech
 from holdfast.gateway.proxy.gateway import Gateway
+from holdfast.gateway.proxy.purse import Held
 from holdfast.gateway.proxy.records import Record
+from holdfast.gateway.rules.counting import estimate
 from holdfast.gateway.rules.resolving import Decision
+from holdfast.pricing.model import Usage
 from holdfast.pricing.rules.charge import charge
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 KEPT = 256 << 10
 """Bytes of a request and of an answer that go into the record; what is longer is left out and so is unknown."""
+UNSEEN = 16
+"""Tokens that an upstream may have written after the last that arrived of a stream that was cut."""
 JSON = (b"content-type", b"application/json")
 
 
@@ -29,7 +34,9 @@ class Reply:
         "asked",
         "decision",
         "gateway",
+        "held",
         "record",
+        "sent",
         "shown",
         "speech",
         "started",
@@ -47,6 +54,10 @@ class Reply:
         self.started = False
         self.shown: list[bytes] | None = None
         """What was sent of the body, where somebody wants it kept."""
+        self.held: Held | None = None
+        """What is set aside for the try that is under way."""
+        self.sent = 0
+        """Bytes of the request as it went upstream; 0 where none went, or what went was not billed."""
         self._send = send
         self._kept = False
 
@@ -106,10 +117,23 @@ class Reply:
         if answer.id and self.asked.stores:
             self.gateway.remember(record.workspace, answer.id, record.upstream)
         self.gateway.keep(record)
+        held, self.held = self.held, None
+        if held is not None:
+            if record.usage is None and not self.sent:
+                self.gateway.purse.release(held)
+            else:
+                tokens = _tokens(record.usage)
+                self.gateway.purse.settle(held, record.cost, tokens)
 
     def _price(self) -> None:
-        """Works out the cost of what the upstream said it used; it stays None where it is unknown."""
+        """Works out the cost of what the upstream said it used; where it did not say, of what was counted here.
+
+        It stays None where neither is known, or where there is no price.
+        """
         record, usage = self.record, self.answer.usage
+        if self.sent and (usage is None or usage.output is None):
+            usage = self._counted(usage)
+            record.estimated = usage is not None
         if usage is None:
             return
         record.usage = tuple(usage)
@@ -118,6 +142,28 @@ class Reply:
             charged = charge(usage, rates)
             record.cost, record.currency, record.price = charged.amount, charged.currency, charged.price_id
 
+    def _counted(self, said: Usage | None) -> Usage | None:
+        """Tokens of an answer whose upstream did not say, or not all: an estimate."""
+        if self.answer.complete and not self.record.stream and not self.answer.output_bytes:
+            return said  # a whole answer that says nothing of its usage: what it wrote was not read either
+        limit = self.held.bound if self.held is not None else None
+        most = self.asked.max_output or 1_000_000
+        return estimate(
+            input_bytes=self.sent,
+            output_bytes=self.answer.output_bytes,
+            tokens_in=limit.tokens_in if limit else self.sent,
+            tokens_out=limit.tokens_out if limit else most,
+            unseen=UNSEEN if self.answer.output_bytes else 0,
+            input_tokens=said.input_total if said is not None else None,
+        )
+
     def _show(self, body: bytes) -> None:
         if self.shown is not None:
             self.shown.append(body)
+
+
+def _tokens(usage: tuple[int | None, ...] | None) -> int | None:
+    """Input and output together; None where either is unknown."""
+    if usage is None or usage[5] is None or usage[:3] == (None, None, None):
+        return None
+    return sum(count or 0 for count in usage[:3]) + usage[5]

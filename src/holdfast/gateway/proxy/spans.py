@@ -132,6 +132,7 @@ def _attempt(record: Record, one: Attempt) -> Span:
         _put(put, f"holdfast.{name}", getattr(record.dimensions, name))
     _put(put, "error.type", one.error)
     _put(put, "http.response.status_code", one.status)
+    _put(put, "gen_ai.usage.cost", _text(one.cost))
     span.status.code, span.status.message = Status.STATUS_CODE_ERROR, one.error
     return span
 

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from holdfast.gateway.proxy import snapshots
 from holdfast.gateway.proxy.credentials import Credentials
 from holdfast.gateway.proxy.door import Door
 from holdfast.gateway.proxy.gateway import Gateway
+from holdfast.gateway.proxy.purse import Purse
 from holdfast.gateway.proxy.records import Record
 from holdfast.gateway.proxy.spool import Spool
 from holdfast.gateway.proxy.upstreams import Live, Upstreams
@@ -64,6 +66,7 @@ async def _serve(settings: Settings, place: Place) -> None:
         snapshot=watched.fresh() or Snapshot(0, utc_now()),
         upstreams=Upstreams(settings),
         credentials=Credentials(settings),
+        purse=Purse(settings, place.folder, place.number),
         spool=Spool(place.folder / "spool" / f"{place.number}.{os.getpid()}", settings.gateway_spool_bytes),
     )
     server = _Server(
@@ -87,6 +90,9 @@ async def _serve(settings: Settings, place: Place) -> None:
         asyncio.get_running_loop().add_signal_handler(told, server.handle_exit, told, None)
     watching = asyncio.create_task(_watch(gateway, watched))
     telling = asyncio.create_task(_tell(gateway, place))
+    _settle_orphans(gateway)
+    stop = asyncio.Event()
+    sharing = asyncio.create_task(gateway.purse.run(stop))
     try:
         await server.serve(sockets=[socket.socket(fileno=place.descriptor)])
     finally:
@@ -94,8 +100,20 @@ async def _serve(settings: Settings, place: Place) -> None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        stop.set()
+        await sharing
         await gateway.upstreams.close()
         gateway.spool.close()
+        gateway.purse.close()
+
+
+def _settle_orphans(gateway: Gateway) -> None:
+    """Calls that were under way when a process before this one was killed: recorded at their maximum, never at zero."""
+    for id, amount, record in gateway.purse.orphans():
+        record.ended_ns = time.time_ns()
+        record.error, record.estimated, record.cost = "gateway_killed", True, amount
+        gateway.keep(record)
+        gateway.purse.told(id)
 
 
 class _Server(uvicorn.Server):
