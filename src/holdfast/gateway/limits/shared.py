@@ -78,9 +78,13 @@ class Shared:
         if not asked.entries:
             return self._ledger.reserve(asked, now)
         place = self._place(asked.entries[0].budget.partition("/")[0])
+        second = now // 1
+        touched = place.touched
         for entry in asked.entries:
-            place.entries[entry.key] = entry
-            place.touched[entry.key] = now
+            key = entry.budget, entry.value, entry.window
+            if touched.get(key) != second:
+                place.entries[key] = entry
+                touched[key] = second
         if self._ledger.short(asked, now):
             async with place.lock:
                 for _ in range(3):  # another request may take what came for this one
