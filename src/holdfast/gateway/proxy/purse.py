@@ -1,10 +1,11 @@
-"""Money and limits around each try: its bound is set aside before it is sent, what it really cost takes the bound's place."""
+"""Money and limits around each try: its bound is set aside before it is sent, and what it cost takes the bound's place."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -125,6 +126,11 @@ class Purse:
                 continue
             found.append((orphan.id, orphan.amount, record))
         return found
+
+    def meet(self, workspaces: Iterable[str]) -> None:
+        """These workspaces are served here: their accounts are shared before a request has to wait for it."""
+        if self._shared is not None:
+            self._shared.meet(workspaces)
 
     def told(self, id: str, amount: Decimal | None = None) -> None:
         """An orphan is recorded; `amount` is what its record says."""

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +26,8 @@ from holdfast.gateway.proxy.credentials import Credentials
 from holdfast.gateway.proxy.door import Door
 from holdfast.gateway.proxy.gateway import Gateway
 from holdfast.gateway.proxy.purse import Purse
-from holdfast.gateway.proxy.records import Record
-from holdfast.gateway.proxy.spool import Spool
+from holdfast.gateway.proxy.records import Record, decode
+from holdfast.gateway.proxy.spool import Spool, frames, segments
 from holdfast.gateway.proxy.upstreams import Live, Upstreams
 from holdfast.gateway.rules.breaking import Breaker
 from holdfast.kernel.errors import Invalid
@@ -90,7 +91,8 @@ async def _serve(settings: Settings, place: Place) -> None:
         asyncio.get_running_loop().add_signal_handler(told, server.handle_exit, told, None)
     watching = asyncio.create_task(_watch(gateway, watched))
     telling = asyncio.create_task(_tell(gateway, place))
-    _settle_orphans(gateway)
+    _settle_orphans(gateway, place.folder)
+    gateway.purse.meet(gateway.snapshot.workspaces)
     stop = asyncio.Event()
     sharing = asyncio.create_task(gateway.purse.run(stop))
     try:
@@ -107,13 +109,33 @@ async def _serve(settings: Settings, place: Place) -> None:
         gateway.purse.close()
 
 
-def _settle_orphans(gateway: Gateway) -> None:
-    """Calls that were under way when a process before this one was killed: recorded at their maximum, never at zero."""
-    for id, amount, record in gateway.purse.orphans():
+def _settle_orphans(gateway: Gateway, folder: Path) -> None:
+    """Calls that were under way when a process before this one was killed: recorded at their maximum, never at zero.
+
+    One that was killed between keeping a record and settling it left the record in its spool: that says what it cost.
+    """
+    orphans = gateway.purse.orphans()
+    if not orphans:
+        return
+    told = {record.span_id: record for record in kept(folder)}
+    for id, amount, record in orphans:
+        known = told.get(record.span_id)
+        if known is not None:
+            gateway.purse.told(id, known.cost)
+            continue
         record.ended_ns = time.time_ns()
         record.error, record.estimated, record.cost = "gateway_killed", True, amount
         gateway.keep(record)
         gateway.purse.told(id)
+
+
+def kept(folder: Path) -> Iterator[Record]:
+    """The records in all spools of a gateway that are not shipped and removed yet."""
+    for spool in folder.glob("spool/*"):
+        for _, path in segments(spool):
+            with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+                for frame in frames(path):
+                    yield decode(frame.payload)
 
 
 class _Server(uvicorn.Server):
@@ -136,8 +158,9 @@ async def _watch(gateway: Gateway, watched: snapshots.Watched) -> None:
         except (Invalid, OSError) as error:
             log.error("a snapshot was not taken over, the one before holds: %s", error)
             continue
-        if found is not None and found.epoch > gateway.snapshot.epoch:
+        if found is not None and found.epoch != gateway.snapshot.epoch:  # lower after a restore
             gateway.snapshot = found
+            gateway.purse.meet(found.workspaces)
             gateway.credentials.forget()
             log.info("epoch %s is in force", found.epoch)
 
