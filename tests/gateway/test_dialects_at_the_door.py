@@ -164,6 +164,9 @@ def test_anthropic_whole_streamed_and_counted(
     ask: Any = {"model": "claude", "max_tokens": 50, "messages": MESSAGES}
     answer = claude.messages.create(**ask, extra_headers={"anthropic-beta": "unknown-2099"})
     assert vendor.seen[-1]["headers"]["anthropic-beta"] == "unknown-2099"
+    assert KEY not in json.dumps(vendor.seen[-1]["headers"]), (
+        "also where the upstream has no credential of its own"
+    )
     assert answer.content[0].text == "Hello there, friend."  # type: ignore[union-attr]
     with claude.messages.stream(**ask) as stream:
         assert "".join(stream.text_stream) == "Hello there, friend."

@@ -76,6 +76,7 @@ async def _serve(settings: Settings, place: Place) -> None:
             http="httptools",
             ws="none",
             lifespan="off",
+            proxy_headers=False,
             access_log=False,
             log_level="warning",
             log_config=None,
