@@ -242,6 +242,28 @@ def gateway_apply(
     print(gateway.apply(_settings(data), file, workspace, note, expected_version, dry_run=dry_run))
 
 
+@gateway_app.command("explain")
+def gateway_explain(
+    model: Annotated[str, typer.Option(help="The model that the request names.")],
+    data: Data = DEFAULT_DATA,
+    workspace: Annotated[str, typer.Option(help="Slug; may be left out where there is only one.")] = "",
+    key: Annotated[str, typer.Option(help="The id of the key that it comes with (key_…).")] = "",
+    route: Annotated[str, typer.Option(help="The route that it names.")] = "",
+    dialect: Annotated[str, typer.Option(help="openai, anthropic or gemini.")] = "openai",
+    say: Annotated[
+        list[str] | None, typer.Option(help="What it says of itself, like tenant=acme; may be repeated.")
+    ] = None,
+) -> None:
+    """Say what a request would resolve to, step by step; nothing is sent."""
+    from holdfast.commands import gateway
+
+    asked = {"model": model, "key": key, "route": route, "dialect": dialect}
+    for one in say or ():
+        name, _, value = one.partition("=")
+        asked[name] = value
+    print(gateway.explain(_settings(data), workspace, asked))
+
+
 @gateway_app.command("show")
 def gateway_show(
     workspace: Workspace = "",

@@ -205,6 +205,12 @@ FREE: dict[str, Any] = {
     "rule_id": "",
     "document": {},
     "value": "sk-made-up",
+    "dialect": "openai",
+    "key": "",
+    "agent": "",
+    "session": "",
+    "feature": "",
+    "run": "",
 }
 """Fields of bodies that name nobody's record, each with a value that is taken."""
 UNIQUE = {"slug": "made-{n}", "email": "new-{n}@nobody.test"}

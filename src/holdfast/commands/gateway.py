@@ -13,7 +13,7 @@ from holdfast.commands import CLI, only_workspace, open_database, refused, runni
 from holdfast.gateway import actions
 from holdfast.gateway.reads import applied as reads
 from holdfast.kernel.context import Context
-from holdfast.kernel.errors import HoldfastError, Invalid
+from holdfast.kernel.errors import HoldfastError, Invalid, Unavailable
 from holdfast.kernel.time import iso, utc_now
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import reads as tenancy
@@ -54,6 +54,37 @@ def show(settings: Settings, workspace: str, version: int | None) -> str:
     lines += [f"# release {name}: {release}" for name, release in found.release_ids.items()]
     body = yaml.safe_dump(dict(found.document), sort_keys=False, allow_unicode=True)
     return "\n".join([*lines, body.rstrip()])
+
+
+def explain(settings: Settings, workspace: str, asked: dict[str, str]) -> str:
+    """What a request would resolve to, for people to read. Raises Unavailable, Invalid, NotFound."""
+    slug = only_workspace(settings, workspace)
+    client = running(settings)
+    if client is None:
+        raise Unavailable("no core runs on this data folder; start it with holdfast up or holdfast serve")
+    with closing(client):
+        answer = client.post(f"{PATH}/explain", json=asked, headers={"x-holdfast-workspace": slug})
+    if answer.status_code != 200:
+        raise refused(answer)
+    return _explained(answer.json(), slug)
+
+
+def _explained(told: dict[str, Any], slug: str) -> str:
+    lines = [f"workspace {slug}, version {told['version']} of its configuration"]
+    if told["refused"]:
+        return "\n".join([*lines, f"  refused: {told['refused']}"])
+    lines += [f"  {step}" for step in told["steps"]]
+    if told["release"]:
+        lines.append(f"  release id {told['release_id']}")
+    said = [f"{name} {value}" for name, value in told["dimensions"].items() if value]
+    if said:
+        lines.append("  recorded as " + ", ".join(said))
+    for number, one in enumerate(told["chain"], 1):
+        words = [f"{one['upstream']} ({one['provider']})", one["model"]]
+        words += ["said in " + one["dialect"]] if one["translated"] else []
+        words += [] if one["priced"] else ["no price known: hard budgets refuse it"]
+        lines.append(f"  {number}. " + ", ".join(words))
+    return "\n".join(lines + [f"  counts against: {one}" for one in told["budgets"]])
 
 
 def _read(file: Path) -> bytes:

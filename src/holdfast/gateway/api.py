@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,8 +10,9 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from holdfast.gateway import actions
-from holdfast.gateway.model import LiveRequest, State, UpstreamState, Version
+from holdfast.gateway.model import Dialect, Dimensions, LiveRequest, State, UpstreamState, Version
 from holdfast.gateway.reads import applied as reads
+from holdfast.gateway.reads import explained
 from holdfast.gateway.reads.states import States
 from holdfast.gateway.rules.differences import Change
 from holdfast.gateway.rules.written import Fault
@@ -19,6 +21,7 @@ from holdfast.kernel.time import iso
 from holdfast.platform.access.guard import caller, problems, services
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.secrets.reads import sealing_key
+from holdfast.pricing.reads import Pricer
 
 router = APIRouter(prefix="/api/v1/gateway", tags=["gateway"], responses=problems(401, 403, 404, 422, 503))
 Reader = Annotated[Caller, Depends(caller(Scope.READ, everywhere=True))]
@@ -127,6 +130,50 @@ class SecretOut(BaseModel):
 
     name: str
     reference: str
+
+
+class AskIn(BaseModel):
+    """A request to be explained: what it would name, and the id of the key it would come with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(max_length=300)]
+    dialect: Dialect = Dialect.OPENAI
+    key: Annotated[str, Field(max_length=100)] = ""
+    route: Annotated[str, Field(max_length=300)] = ""
+    system: Annotated[str, Field(max_length=300)] = ""
+    environment: Annotated[str, Field(max_length=300)] = ""
+    agent: Annotated[str, Field(max_length=300)] = ""
+    tenant: Annotated[str, Field(max_length=300)] = ""
+    user: Annotated[str, Field(max_length=300)] = ""
+    session: Annotated[str, Field(max_length=300)] = ""
+    feature: Annotated[str, Field(max_length=300)] = ""
+    run: Annotated[str, Field(max_length=300)] = ""
+
+
+class StopOut(BaseModel):
+    """One upstream of the chain, in the order in which they are tried."""
+
+    upstream: str
+    provider: str
+    model: str
+    dialect: str
+    region: str
+    translated: bool
+    priced: bool
+
+
+class ExplainedOut(BaseModel):
+    """What would become of a request. `refused` says why it would not be served."""
+
+    version: int
+    steps: list[str]
+    dimensions: dict[str, str]
+    release: str
+    release_id: str
+    chain: list[StopOut]
+    budgets: list[str]
+    refused: str
 
 
 class UpstreamOut(BaseModel):
@@ -273,6 +320,27 @@ def check_configuration(request: Request, by: Admin, document: Document) -> Chec
         errors=[FaultOut.of(one) for one in told.faults],
         warnings=[FaultOut.of(one) for one in told.warnings],
         changes=[ChangeOut.of(one) for one in told.changes],
+    )
+
+
+@router.post("/explain")
+def explain_request(request: Request, by: Reader, body: AskIn) -> ExplainedOut:
+    """What a request would resolve to, step by step, by the configuration in force; nothing is sent."""
+    said = Dimensions(**{name: getattr(body, name) for name in Dimensions.__struct_fields__})
+    pricer: Pricer = request.app.state.gateway_pricer
+    with services(request).database.reading() as tx:
+        told = explained.explain(
+            by.ctx, tx, pricer, model=body.model, dialect=body.dialect, key=body.key, said=said
+        )
+    return ExplainedOut(
+        version=told.version,
+        steps=list(told.steps),
+        dimensions={name: getattr(told.dimensions, name) for name in Dimensions.__struct_fields__},
+        release=told.release,
+        release_id=told.release_id,
+        chain=[StopOut(**asdict(one)) for one in told.chain],
+        budgets=list(told.budgets),
+        refused=told.refused,
     )
 
 

@@ -23,6 +23,7 @@ def install(app: FastAPI, frame: Frame, services: Services) -> None:
 
 def link_of(app: FastAPI, services: Services, deliver: Deliver, pricer: Pricer) -> Link:
     """The door for gateway processes, to be mounted before `app` for paths under PREFIX."""
+    app.state.gateway_pricer = pricer
     return Link(services, app.state.gateway_states, deliver, pricer)
 
 

@@ -21,6 +21,7 @@ from holdfast.gateway.reads.states import KEPT, MOST, States
 from holdfast.kernel.errors import HoldfastError, Invalid, NotFound
 from holdfast.platform.access.model import Role, Scope
 from holdfast.platform.settings import Settings
+from holdfast.pricing.reads import Pricer
 from holdfast.storage.sql import Database
 from running_core import CoreProcess
 from stand import FakeClock
@@ -39,6 +40,7 @@ def house(database: Database, clock: Any, tmp_path: Path, states: States) -> Ite
     app = make_app(database, settings, clock)
     wiring.install(app, app.state.frame, app.state.services)
     app.state.gateway_states = states
+    app.state.gateway_pricer = Pricer()
     with served(app) as url:
         yield House(database, settings, clock, url)
 
@@ -264,3 +266,47 @@ def test_a_refusal_is_told_and_ends_with_status_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "upstreams.main.credential" in done.stderr
     assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_dry_run_says_what_would_happen_and_why(house: House) -> None:
+    with house.client(house.key("acme", Scope.ADMIN)) as admin:
+        nothing = admin.post(f"{PATH}/explain", json={"model": "m"})
+        assert nothing.status_code == 200, nothing.text
+        assert nothing.json()["refused"] == "no upstream has the model m"
+        upstreams = {
+            "gpt": {
+                "dialect": "openai",
+                "base_url": "https://api.openai.com/v1",
+                "models": ["gpt-4o-mini", "odd"],
+            },
+            "claude": {"dialect": "anthropic", "base_url": "https://api.anthropic.com/v1", "region": "eu"},
+        }
+        releases = {
+            "v1": {
+                "chain": [
+                    {"upstream": "gpt", "model": "odd"},
+                    {"upstream": "claude", "model": "claude-haiku-4-5"},
+                ]
+            }
+        }
+        written = {
+            "upstreams": upstreams,
+            "releases": releases,
+            "routes": {"support": {"release": "v1", "models": ["support"], "system": "desk"}},
+            "budgets": [{"scope": "tenant", "amount": "5", "period": "day"}],
+        }
+        made = admin.put(PATH, json=written)
+        assert made.status_code == 200, made.text
+        told = admin.post(f"{PATH}/explain", json={"model": "support", "tenant": "acme"}).json()
+        assert told["release_id"] == made.json()["release_ids"]["v1"]
+        assert told["dimensions"]["system"] == "desk"
+        assert [(one["upstream"], one["translated"], one["priced"]) for one in told["chain"]] == [
+            ("gpt", False, False),
+            ("claude", True, True),
+        ]
+        assert any("the model name support stands for it" in step for step in told["steps"])
+        assert len(told["budgets"]) == 1
+        assert told["budgets"][0].startswith("hard budget over tenant acme")
+        other = admin.post(f"{PATH}/explain", json={"model": "support", "route": "nowhere"}).json()
+        assert other["refused"] == "there is no route nowhere"
+        assert admin.post(f"{PATH}/explain", json={"model": "m", "more": 1}).status_code == 422
