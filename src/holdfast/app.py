@@ -156,6 +156,7 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
         "access": access_wiring.TEMPLATES,
         "notify": notify_wiring.TEMPLATES,
         "signals": signals_wiring.TEMPLATES,
+        "gateway": gateway_wiring.TEMPLATES,
     }
     frame = Frame(Renderer(templates, assets, services.clock))
     api.state.frame = frame

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI
 
-from holdfast.gateway import api
+from holdfast.gateway import api, pages
 from holdfast.gateway.jobs import EVERY_SECONDS, PriceWatch
 from holdfast.gateway.link import PREFIX, Deliver, Link
 from holdfast.gateway.reads.states import States
-from holdfast.platform.frame import Frame
+from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
 from holdfast.pricing.reads import Pricer
 
-__all__ = ["PREFIX", "Link", "install", "jobs", "link_of"]
+TEMPLATES = Path(__file__).parent / "templates"
+
+__all__ = ["PREFIX", "TEMPLATES", "Link", "install", "jobs", "link_of"]
 
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
-    """Adds the routes."""
+    """Adds the routes and the place in the rail."""
     app.state.gateway_states = States(services.clock)
     app.include_router(api.router)
+    app.include_router(pages.router)
+    frame.places.append(Place("Change", "Gateway", "gateway", "flow", "g"))
 
 
 def link_of(app: FastAPI, services: Services, deliver: Deliver, pricer: Pricer) -> Link:
