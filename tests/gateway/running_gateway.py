@@ -127,3 +127,45 @@ class Worker:
         """The same, as soon as there are so many."""
         until(lambda: len(self.records()) >= count, 10, f"{count} records")
         return self.records()
+
+
+class GatewayProcess:
+    """`holdfast gateway serve` beside a core, on the same data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "holdfast", "gateway", "serve", "--data", str(self.data)]
+        environment = {**os.environ, "HOLDFAST_OUTBOUND_ALLOW": "127.0.0.1"}
+        with (self.data.parent / "gateway.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--gateway-port", str(self.port)], env=environment, stdout=log, stderr=log
+            )
+        until(self.ready, 60, "the gateway")
+
+    def ready(self) -> bool:
+        try:
+            return httpx2.get(f"http://127.0.0.1:{self.port}/readyz", verify=NO_TLS).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def workers(self) -> list[int]:
+        assert self.process is not None
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout
+        return [int(pid) for pid in found.split()]
+
+    def kill_a_worker(self) -> None:
+        for pid in self.workers()[:1]:
+            os.kill(pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def waiting(self) -> int:
+        """Bytes of records that are not shipped yet."""
+        return sum(path.stat().st_size for path in (self.data / "gateway" / "spool").glob("*/*.records"))

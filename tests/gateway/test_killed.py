@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,56 +10,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from running_gateway import GatewayProcess
 from vendor import Vendor
 
 from holdfast.commands import gateway as commands
 from running_core import NO_TLS, CoreProcess, until
-from stand import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 CLIENTS = 6
-
-
-class GatewayProcess:
-    """`holdfast gateway serve` beside a core, on the same data folder."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "holdfast", "gateway", "serve", "--data", str(self.data)]
-        environment = {**os.environ, "HOLDFAST_OUTBOUND_ALLOW": "127.0.0.1"}
-        with (self.data.parent / "gateway.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--gateway-port", str(self.port)], env=environment, stdout=log, stderr=log
-            )
-        until(self.ready, 60, "the gateway")
-
-    def ready(self) -> bool:
-        try:
-            return httpx2.get(f"http://127.0.0.1:{self.port}/readyz", verify=NO_TLS).status_code == 200
-        except httpx2.TransportError:
-            return False
-
-    def workers(self) -> list[int]:
-        assert self.process is not None
-        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout
-        return [int(pid) for pid in found.split()]
-
-    def kill_a_worker(self) -> None:
-        for pid in self.workers()[:1]:
-            os.kill(pid, signal.SIGKILL)
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def waiting(self) -> int:
-        """Bytes of records that are not shipped yet."""
-        return sum(path.stat().st_size for path in (self.data / "gateway" / "spool").glob("*/*.records"))
 
 
 class Clients:
