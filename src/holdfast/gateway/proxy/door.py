@@ -262,7 +262,6 @@ def _record(
         request_model=asked.model,
         stream=asked.stream,
         release=decision.release_id,
-        max_output=asked.max_output,
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -154,8 +154,9 @@ class Purse:
             return None
         if not first:
             entries = tuple(one for one in entries if one.kind is not Kind.RUN_STEPS)
-        most = self._bound(decision, step, asked, body)
-        calls = latest_calls(msgspec.json.decode(body), step.upstream.dialect) if _loops(ceilings) else ()
+        read = msgspec.json.decode(body)
+        most = self._bound(decision, step, asked, read, len(body))
+        calls = latest_calls(read, step.upstream.dialect) if _loops(ceilings) else ()
         held = Held(
             f"{record.span_id.hex()}.{len(record.attempts)}", most if isinstance(most, Bound) else None
         )
@@ -181,9 +182,11 @@ class Purse:
             return await self._shared.reserve(reservation, now)
         return self._ledger.reserve(reservation, now)
 
-    def _bound(self, decision: Decision, step: Step, asked: Asked, body: bytes) -> Bound | Unbounded:
+    def _bound(
+        self, decision: Decision, step: Step, asked: Asked, body: Mapping[str, Any], size: int
+    ) -> Bound | Unbounded:
         rates = decision.workspace.rates.get(step.name, {}).get(step.model)
-        read = input_bound(msgspec.json.decode(body), len(body), step.upstream.dialect, step.model)
+        read = input_bound(body, size, step.upstream.dialect, step.model)
         return bound(read, asked.max_output, rates, choices=asked.choices)
 
     def settle(self, held: Held, amount: Decimal | None, tokens: int | None) -> None:
@@ -200,10 +203,6 @@ class Purse:
     def release(self, held: Held) -> None:
         """The try was not billed."""
         (self._shared or self._ledger).release(held.id, time.time())
-
-    def spent(self) -> dict[tuple[str, str, str], Decimal]:
-        """Where the accounts stand: budget id, value, window → spent."""
-        return {one.key: Decimal(one.spent).scaleb(-12) for one in self._ledger.standings()}
 
     def close(self) -> None:
         """Closes the journal."""

@@ -64,14 +64,11 @@ class Record(msgspec.Struct, array_like=True):
     shadow_of: bytes = b""
     """The span of the call that this is a copy of."""
     attempts: list[Attempt] = []
-    max_output: int | None = None
     parameters: dict[str, Any] = {}
     request: bytes = b""
     response: bytes = b""
     currency: str = "USD"
     variables: dict[str, Any] = {}
-    bound: Decimal | None = None
-    """The most that the call could cost, as far as that could be known before it was sent."""
 
 
 encode = msgspec.msgpack.Encoder(decimal_format="string").encode

@@ -68,7 +68,6 @@ def copy(
         request_model=record.request_model,
         stream=record.stream,
         release=where.release_id,
-        max_output=record.max_output,
         request=record.request,
         shadow_of=record.span_id,
     )

@@ -44,22 +44,32 @@ def request(records: Iterable[Record]) -> bytes:
     return made
 
 
-def _call(record: Record) -> Span:
+def _begun(record: Record, of: Record | Attempt, model: str, parent: bytes) -> Span:
+    """What a call's span and that of a try of it say alike."""
     span = Span(
         trace_id=record.trace_id,
-        span_id=record.span_id,
-        parent_span_id=record.parent_id,
-        name=f"{record.operation} {record.request_model}".strip(),
+        span_id=of.span_id,
+        parent_span_id=parent,
+        name=f"{record.operation} {model}".strip(),
         kind=Span.SPAN_KIND_CLIENT,
-        start_time_unix_nano=record.started_ns,
-        end_time_unix_nano=max(record.ended_ns, record.started_ns),
+        start_time_unix_nano=of.started_ns,
+        end_time_unix_nano=max(of.ended_ns, of.started_ns),
     )
     put = span.attributes
     _put(put, "gen_ai.operation.name", record.operation)
-    _put(put, "gen_ai.request.model", record.request_model)
+    _put(put, "gen_ai.request.model", model)
+    _put(put, "gen_ai.provider.name", of.provider)
+    _put(put, "server.address", of.address)
+    _put(put, "holdfast.upstream", of.upstream)
+    for name in record.dimensions.__struct_fields__:
+        _put(put, f"holdfast.{name}", getattr(record.dimensions, name))
+    return span
+
+
+def _call(record: Record) -> Span:
+    span = _begun(record, record, record.request_model, record.parent_id)
+    put = span.attributes
     _put(put, "gen_ai.request.stream", record.stream)
-    _put(put, "gen_ai.provider.name", record.provider)
-    _put(put, "server.address", record.address)
     _put(put, "cloud.region", record.region)
     _put(put, "gen_ai.response.model", record.response_model)
     _put(put, "gen_ai.response.id", record.response_id)
@@ -68,10 +78,7 @@ def _call(record: Record) -> Span:
     if record.first_ns is not None:
         _put(put, "gen_ai.response.time_to_first_chunk", (record.first_ns - record.started_ns) / 1e9)
     _usage(record, put)
-    for name in record.dimensions.__struct_fields__:
-        _put(put, f"holdfast.{name}", getattr(record.dimensions, name))
     _put(put, "holdfast.release", record.release)
-    _put(put, "holdfast.upstream", record.upstream)
     _put(put, "holdfast.key", record.key)
     if record.cache_hit:
         _put(put, "holdfast.response_cache.hit", True)
@@ -113,23 +120,8 @@ def _text(amount: object) -> str | None:
 
 
 def _attempt(record: Record, one: Attempt) -> Span:
-    span = Span(
-        trace_id=record.trace_id,
-        span_id=one.span_id,
-        parent_span_id=record.span_id,
-        name=f"{record.operation} {one.model}".strip(),
-        kind=Span.SPAN_KIND_CLIENT,
-        start_time_unix_nano=one.started_ns,
-        end_time_unix_nano=max(one.ended_ns, one.started_ns),
-    )
+    span = _begun(record, one, one.model, record.span_id)
     put = span.attributes
-    _put(put, "gen_ai.operation.name", record.operation)
-    _put(put, "gen_ai.request.model", one.model)
-    _put(put, "gen_ai.provider.name", one.provider)
-    _put(put, "server.address", one.address)
-    _put(put, "holdfast.upstream", one.upstream)
-    for name in record.dimensions.__struct_fields__:
-        _put(put, f"holdfast.{name}", getattr(record.dimensions, name))
     _put(put, "error.type", one.error)
     _put(put, "http.response.status_code", one.status)
     _put(put, "gen_ai.usage.cost", _text(one.cost))
