@@ -62,7 +62,7 @@ class OverLimit(HoldfastError):
     title = "Limit reached"
 
     def __init__(self, refused: Refused, reason: str, now: float) -> None:
-        wait = None if refused.resets_at is None else max(1, round(refused.resets_at - now))
+        wait = None if refused.resets_at is None else max(1, int(refused.resets_at - now))
         words = _WORDS[refused.kind].format(
             scope=refused.scope,
             value=refused.value,
