@@ -1,4 +1,4 @@
-"""The key that signs snapshots: Ed25519 (RFC 8032), a file of the data folder that only its owner can read."""
+"""The key that signs snapshots and passes: Ed25519 (RFC 8032), a file of the data folder that only its owner can read."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import base64
 import binascii
 import os
 import stat
+from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from holdfast.gateway.model import Signed
-from holdfast.kernel.errors import Denied, Unavailable
+from holdfast.gateway.model import Pass, Signed
+from holdfast.kernel.errors import Denied, Unauthenticated, Unavailable
+
+PASS = "hfp_"  # noqa: S105 - how one begins
+"""How a pass begins; keys of clients begin otherwise."""
+_PASS = b"holdfast gateway pass\0"
+"""Before what is signed, so that no snapshot can be taken for a pass."""
 
 
 def load(data: Path) -> Ed25519PrivateKey:
@@ -49,6 +56,25 @@ def verified(public: bytes, signed: Signed) -> bytes:
     except (InvalidSignature, ValueError):
         raise Denied("this snapshot is not signed by the core that this gateway belongs to") from None
     return signed.body
+
+
+def made_pass(key: Ed25519PrivateKey, told: Pass) -> str:
+    """A pass as text, to be given to a gateway where a client gives its key."""
+    body = msgspec.msgpack.encode(told)
+    return PASS + base64.urlsafe_b64encode(key.sign(_PASS + body) + body).decode()
+
+
+def opened_pass(public: bytes, text: str, now: datetime) -> Pass:
+    """What a pass says, when the holder of this public key made it and it has not ended. Raises Unauthenticated."""
+    try:
+        raw = base64.urlsafe_b64decode(text.removeprefix(PASS).encode())
+        Ed25519PublicKey.from_public_bytes(public).verify(raw[:64], _PASS + raw[64:])
+        found = msgspec.msgpack.decode(raw[64:], type=Pass)
+    except (InvalidSignature, ValueError, msgspec.MsgspecError):
+        raise Unauthenticated("this pass was not made by the core that this gateway belongs to") from None
+    if found.expires_at <= now:
+        raise Unauthenticated("this pass has expired")
+    return found
 
 
 def _make(path: Path) -> None:

@@ -21,9 +21,10 @@ from urllib.parse import parse_qs
 import msgspec
 
 from holdfast.gateway import keys
-from holdfast.gateway.model import State
+from holdfast.gateway.actions import budgets, processes
 from holdfast.gateway.reads import snapshot as reads
 from holdfast.gateway.reads.states import States
+from holdfast.gateway.states import State
 from holdfast.kernel.errors import (
     Denied,
     HoldfastError,
@@ -54,10 +55,12 @@ Deliver = Callable[[str, Sender, Scoped, Receive, Send], Awaitable[None]]
 PREFIX = "/gateway/v1/"
 MSGPACK = "application/msgpack"
 LONGEST_WAIT = 25.0
-STEP = 0.5
+STEP = 0.2
 """Seconds between two looks at the epoch, however many gateways wait."""
+NOTE_SECONDS = 10.0
 TOKEN_SECONDS = 30.0
 MAX_STATE = 4 << 20
+MOST_TOLD = 100_000
 
 
 class Link:
@@ -73,6 +76,10 @@ class Link:
         self._made: tuple[int, bytes] | None = None
         self._token: tuple[float, str] | None = None
         self._workspaces: set[str] = set()
+        self._told: set[str] = set()
+        """Budget events that this process knows to be kept."""
+        self._noted: dict[str, tuple[int, float]] = {}
+        """Gateway process → the epoch that is kept of it, and when it was."""
         self.closing: Callable[[], bool] = lambda: False
         """Whether the process is about to end; then nobody is kept waiting."""
 
@@ -93,7 +100,7 @@ class Link:
                 await _answer(send, 200, "application/octet-stream", keys.public_bytes(await self._key()))
             elif place == "state":
                 _only(scope, "POST")
-                self._states.put(_state(await _body(receive)))
+                await self._take(_state(await _body(receive)))
                 await _answer(send, 204)
             else:
                 raise NotFound("there is nothing here")
@@ -122,6 +129,27 @@ class Link:
             gone.cancel()
         await _answer(send, 200, MSGPACK, await self._signed(epoch))
 
+    async def _take(self, state: State) -> None:
+        """Keeps what a gateway says of itself; what people must be told is kept before it is answered."""
+        loop = asyncio.get_running_loop()
+        new = {
+            budgets.event_id(kind, one): one
+            for one in state.events
+            if (kind := one.event) is not None and budgets.event_id(kind, one) not in self._told
+        }
+        if new:
+            await loop.run_in_executor(None, budgets.tell, self._services, new.values())
+            if len(self._told) > MOST_TOLD:
+                self._told.clear()
+            self._told.update(new)
+        noted, now = self._noted.get(state.id), loop.time()
+        if noted is None or noted[0] != state.epoch or now - noted[1] >= NOTE_SECONDS:
+            await loop.run_in_executor(
+                None, processes.note_process, self._services, state.id, state.epoch, state.admin
+            )
+            self._noted[state.id] = (state.epoch, now)
+        self._states.put(state)
+
     async def _current(self, seconds: float) -> int:
         """The epoch, at most so many seconds old."""
         loop = asyncio.get_running_loop()
@@ -139,9 +167,9 @@ class Link:
             return self._made[1]
 
     def _make(self) -> tuple[int, bytes]:
-        made = reads.snapshot(self._services, self._pricer)
-        key = keys.load(self._services.settings.data)
-        return made.epoch, msgspec.msgpack.encode(keys.sign(key, msgspec.msgpack.encode(made)))
+        with self._services.database.reading() as tx:
+            made = reads.snapshot(tx, self._services.clock(), self._pricer)
+        return made.epoch, reads.signed(self._services.settings.data, made)
 
     async def _key(self) -> Any:
         loop = asyncio.get_running_loop()

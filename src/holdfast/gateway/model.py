@@ -17,6 +17,9 @@ import msgspec
 
 from holdfast.pricing.model import Rates
 
+SCOPE = "holdfast.gateway"
+"""The instrumentation scope of the spans that gateways record."""
+
 
 class Dialect(StrEnum):
     """The protocol that an upstream speaks, or a client."""
@@ -26,7 +29,7 @@ class Dialect(StrEnum):
     )
     ANTHROPIC = "anthropic"  # /v1/messages
     GEMINI = "gemini"  # models/…:generateContent
-    BEDROCK = "bedrock"  # /model/…/converse, signed with SigV4
+    BEDROCK = "bedrock"  # Claude at /model/…/invoke, signed with SigV4
 
 
 class Auth(StrEnum):
@@ -62,6 +65,44 @@ class Scope(StrEnum):
     RUN = "run"
 
 
+class GuardrailKind(StrEnum):
+    """What a guardrail judges by."""
+
+    PII = "pii"  # personal data, by form and checksum
+    SECRETS = "secrets"  # API keys, tokens, private keys, passwords in URLs
+    RULES = "rules"  # a list of patterns
+    SIZE = "size"
+    SCHEMA = "schema"  # whether an answer is JSON of a stated form
+    WEBHOOK = "webhook"
+
+
+class Side(StrEnum):
+    """Which way a guardrail looks."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    BOTH = "both"
+
+
+class Action(StrEnum):
+    """What a guardrail does about what it finds."""
+
+    FLAG = "flag"  # says so in the record, and changes nothing
+    REDACT = "redact"
+    BLOCK = "block"
+
+
+OWN_PRICE = "gateway:"
+"""How the price ids begin of prices that an upstream's own configuration states."""
+
+
+class OnFailure(StrEnum):
+    """What becomes of a request or an answer that a guardrail could not judge."""
+
+    OPEN = "open"  # it passes
+    CLOSED = "closed"
+
+
 class _Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What people write: an unknown field is an error with its place."""
 
@@ -76,7 +117,7 @@ class Timeouts(_Written, frozen=True, kw_only=True):
 
 
 class Upstream(_Written, frozen=True, kw_only=True):
-    """Where requests go. `credential` is a reference (`secret:…`; env:, file:, vault: where the operator writes)."""
+    """Where requests go. `credential` is a reference (`secret:…`; env:, file:, vault:, workload: from the operator)."""
 
     dialect: Dialect
     base_url: str  # with the version's path: https://api.openai.com/v1, https://api.anthropic.com/v1
@@ -114,6 +155,32 @@ class Prompt(_Written, frozen=True, kw_only=True):
     variables: Mapping[str, Variable] = {}
 
 
+class Rule(_Written, frozen=True, kw_only=True):
+    """A pattern in RE2's syntax; what it matches is named after the rule."""
+
+    name: str
+    pattern: str
+
+
+class Guardrail(_Written, frozen=True, kw_only=True):
+    """A judge of what is said on the way. Fields that its kind does not use are left out."""
+
+    kind: GuardrailKind
+    action: Action
+    at: Side = Side.BOTH
+    entities: tuple[str, ...] = ()  # pii: email, phone, iban, card; empty: all
+    region: str = ""  # pii: ISO 3166 code by which local phone numbers are known
+    rules: tuple[Rule, ...] = ()
+    max_bytes: int | None = None  # size: UTF-8 bytes of all texts together
+    schema: Mapping[str, Any] = {}
+    url: str = ""  # webhook
+    credential: str = ""  # webhook: a reference; sent as Authorization: Bearer
+    timeout_ms: int = 1000
+    on_failure: OnFailure | None = None  # None: closed, but open for what only flags
+    window: int = 256  # characters of a stream held back; a webhook is asked once for so many
+    message: str = ""  # told to the client when it blocks
+
+
 class Release(_Written, frozen=True, kw_only=True):
     """One content-hashed way to answer a route: where, and with what laid over the request."""
 
@@ -121,13 +188,18 @@ class Release(_Written, frozen=True, kw_only=True):
     parameters: Mapping[str, Any] = {}  # laid over the request's own: temperature, max_completion_tokens, …
     prompt: Prompt | None = None
     continue_on_fallback: bool = False  # a stream that breaks goes on at the next target
+    guardrails: tuple[str, ...] = ()  # names; what they say is part of the release's content
 
 
 class Variant(_Written, frozen=True, kw_only=True):
-    """A share of a route's traffic. Shares are weights: they need not sum to anything."""
+    """A share of a route's traffic. Shares are weights: they need not sum to anything.
+
+    `keeps`: conversations that began on it stay on it also where its weight is 0.
+    """
 
     release: str
     weight: int = 1
+    keeps: bool = False
 
 
 class Shadow(_Written, frozen=True, kw_only=True):
@@ -157,7 +229,23 @@ class Route(_Written, frozen=True, kw_only=True):
     cache_tools: bool = False  # also requests with tools
     deadline: float = 0.0  # seconds to wait in a queue for a place at the upstream; 0: 10 s
     priority: int = 0  # higher is shed later
+    hedge_seconds: float = 0.0  # without an answer for so long the next target is asked too; 0: never
     message: str = ""  # the workspace's own answer when nothing else is left; empty: an error
+
+
+class Traffic(_Written, frozen=True, kw_only=True):
+    """What a governed route serves, in place of what its configuration says. Releases are named by their registry ids.
+
+    `known` are further releases that may be asked for by name, though they have no share: a candidate while it is judged.
+    `stable` is the last one that was wholly decided on: a gateway that has not heard of its core for `stale_seconds` serves
+    it alone (0: it keeps the shares however old they are).
+    """
+
+    variants: tuple[Variant, ...]
+    shadow: Shadow | None = None
+    known: tuple[str, ...] = ()
+    stable: str = ""
+    stale_seconds: float = 0.0
 
 
 class Budget(_Written, frozen=True, kw_only=True):
@@ -186,6 +274,37 @@ class Limit(_Written, frozen=True, kw_only=True):
     )
 
 
+class Lifted(StrEnum):
+    """What a break-glass lift is of."""
+
+    BUDGET = "budget"
+    LIMIT = "limit"
+
+
+class Lift(msgspec.Struct, frozen=True, kw_only=True):
+    """Break-glass: the hard budgets or the limits over a scope give way until an instant, and somebody answers for it."""
+
+    id: str
+    workspace: str
+    what: Lifted
+    scope: Scope
+    value: str = ""  # of the scope; empty: every value
+    until: datetime
+    extra: Decimal | None = (
+        None  # what a budget has more of, in its own currency; None: it stands against nothing
+    )
+    person: str
+    reason: str
+    made_at: datetime
+    made_by: str
+    ended_at: datetime | None = None  # before its time
+    ended_by: str = ""
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it is in force."""
+        return at < self.until and self.ended_at is None
+
+
 class KeyUse(_Written, frozen=True, kw_only=True):
     """What a client key stands for beyond its workspace."""
 
@@ -202,6 +321,7 @@ class Configuration(_Written, frozen=True, kw_only=True):
     """The gateway of one workspace, as written and applied whole."""
 
     upstreams: Mapping[str, Upstream] = {}
+    guardrails: Mapping[str, Guardrail] = {}
     releases: Mapping[str, Release] = {}
     routes: Mapping[str, Route] = {}
     keys: Mapping[str, KeyUse] = {}  # by key id
@@ -230,6 +350,24 @@ class ClientKey(msgspec.Struct, frozen=True):
     expires_at: datetime | None = None
 
 
+INNER_KEYS = frozenset({"evals", "judges", "try-it"})
+"""What Holdfast's own rooms ask as: names that no client key has, which budgets and limits may name like keys."""
+
+
+class Pass(msgspec.Struct, frozen=True):
+    """Lets the core itself ask a gateway for a workspace, as one of its keys (`key`: its id) would, for a short while.
+
+    `release`: the one by name that answers, whatever the route's split says. `once`: the name under which this is asked, so
+    that asking again costs nothing: see `proxy.once`. Such a request is never answered from the response cache, nor copied.
+    """
+
+    workspace: str
+    key: str
+    expires_at: datetime
+    release: str = ""
+    once: str = ""
+
+
 class Workspace(msgspec.Struct, frozen=True):
     """One workspace in a snapshot: what was applied, and what the core worked out from it."""
 
@@ -240,8 +378,21 @@ class Workspace(msgspec.Struct, frozen=True):
     configuration: Configuration
     release_ids: Mapping[str, str] = {}  # name → content-hashed id
     rates: Mapping[str, Mapping[str, Rates]] = {}  # upstream → model → what its tokens cost now
+    batch_rates: Mapping[
+        str, Mapping[str, Rates]
+    ] = {}  # the same in a batch, where that has a price of its own
     sealed: Mapping[str, Sealed] = {}  # by reference
+    lifts: tuple[Lift, ...] = ()
+    governed: Mapping[str, Traffic] = {}  # route → what was decided for it; it is in `configuration` already
     content: bool = True  # whether what was said goes into the records; telemetry's own policy then decides
+
+    def rates_of(self, upstream: str, model: str) -> Rates | None:
+        """What a model's tokens cost at an upstream; None where it has no price."""
+        return self.rates.get(upstream, {}).get(model)
+
+    def batch_rates_of(self, upstream: str) -> Mapping[str, Rates]:
+        """By model, what its tokens cost in a batch: its own price there, else the usual one."""
+        return {**self.rates.get(upstream, {}), **self.batch_rates.get(upstream, {})}
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -275,6 +426,20 @@ class Dimensions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Governed:
+    """What a governed route serves since an instant, who or what decided it, and with which epoch gateways hear of it."""
+
+    workspace: str
+    route: str
+    number: int  # counts per route from 1
+    traffic: Traffic
+    change: str  # the id of the change that decided it
+    made_at: datetime
+    made_by: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A version of a workspace's configuration as it was applied. `release_ids`: name → id in the registry."""
 
@@ -290,51 +455,3 @@ class Version:
     def configuration(self) -> Configuration:
         """What it says."""
         return msgspec.convert(self.document, Configuration)
-
-
-class UpstreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """How an upstream and model are doing in one gateway; what is not known is None."""
-
-    workspace: str
-    upstream: str
-    model: str = ""
-    breaker: str = "closed"  # closed | open | half-open
-    reason: str = ""  # why it is not closed
-    since: datetime | None = None  # when the breaker last changed
-    limit: int | None = None  # requests that may be in flight now
-    in_flight: int = 0
-    waiting: int = 0
-    requests: int = 0  # of the last minute
-    failures: int = 0
-    p50_ms: float | None = None
-    p95_ms: float | None = None
-
-
-class LiveRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that a gateway is serving; no content of it."""
-
-    workspace: str
-    call_id: str
-    started_at: datetime
-    route: str = ""
-    release: str = ""
-    upstream: str = ""
-    model: str = ""
-    key: str = ""
-    system: str = ""
-    streaming: bool = False
-
-
-class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gateway process says of itself every few seconds."""
-
-    id: str
-    epoch: int
-    version: str
-    started_at: datetime
-    at: datetime
-    upstreams: tuple[UpstreamState, ...] = ()
-    live: tuple[LiveRequest, ...] = ()
-    spool_records: int = 0
-    spool_bytes: int = 0
-    spool_since: datetime | None = None  # of the oldest record that waits

@@ -6,9 +6,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from holdfast.gateway import api, pages
+from holdfast.gateway.api import budgets, configuration, lifts, share, trying
+from holdfast.gateway.api import keys as key_api
 from holdfast.gateway.jobs import EVERY_SECONDS, PriceWatch
 from holdfast.gateway.link import PREFIX, Deliver, Link
+from holdfast.gateway.pages import caps, overview
+from holdfast.gateway.pages import keys as key_pages
+from holdfast.gateway.pages import trying as try_pages
 from holdfast.gateway.reads.states import States
 from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
@@ -22,8 +26,8 @@ __all__ = ["PREFIX", "TEMPLATES", "Link", "install", "jobs", "link_of"]
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the place in the rail."""
     app.state.gateway_states = States(services.clock)
-    app.include_router(api.router)
-    app.include_router(pages.router)
+    for door in (configuration, lifts, budgets, share, key_api, trying, overview, caps, key_pages, try_pages):
+        app.include_router(door.router)
     frame.places.append(Place("Change", "Gateway", "gateway", "flow", "g"))
 
 

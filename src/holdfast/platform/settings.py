@@ -107,6 +107,15 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Token of gateways that reach the core over TCP, or a reference (env:, file:, vault:); empty: none may.",
     )
+    gateway_url: str = Field(
+        "",
+        description="Where the core reaches a gateway, to try requests out; empty: on this machine, at its port.",
+    )
+    gateway_admin: str = Field(
+        "",
+        description="Where a gateway apart takes signed snapshots that `holdfast rollback` pushes (host:port, in a private"
+        " network); empty: on its own data folder's socket alone.",
+    )
     core_url: str = Field(
         "", description="Where a gateway apart finds the core; empty: the socket in the data folder."
     )
@@ -133,10 +142,18 @@ class Settings(BaseSettings):
         "refuse",
         description="What a full spool means: requests are refused, or served without a record, loudly.",
     )
+    gateway_batch_seconds: float = Field(
+        300.0, gt=0, description="How often a gateway asks a vendor whether an open batch is finished."
+    )
     gateway_drain_seconds: int = Field(
         600, ge=0, description="How long a gateway that is being stopped waits for its streams to end."
     )
 
+    graders_folder: Path | None = Field(
+        None,
+        description="Folder with code of graders in Python, a folder for each workspace by its slug; none: no such code"
+        " is run. The code runs as Holdfast's own user.",
+    )
     demo_base_url: str = Field(
         "", description="OpenAI-compatible endpoint in place of the demo's local model."
     )

@@ -56,7 +56,7 @@ class PriceQuery(NamedTuple):
 class Charge(NamedTuple):
     """What a call costs, or why that is unknown. `amount` is None when unknown, never zero instead.
 
-    `parts` gives the amount per bucket. `source` is genai-prices, price-book or reported.
+    `parts` gives the amount per bucket. `source` is genai-prices, price-book, reported or gateway.
     """
 
     amount: Decimal | None
@@ -77,8 +77,7 @@ class Impossible:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(NamedTuple):
     """A provider's raw usage object in exclusive buckets, with what was wrong with it.
 
     Where a part exceeds the whole, that side of the usage is None (refused), not a guess.

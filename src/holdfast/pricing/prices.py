@@ -87,19 +87,21 @@ class Pricer:
         at: datetime,
         base_url: str | None = None,
         book: Sequence[PriceBookEntry] = (),
+        tier: str | None = None,
     ) -> Rates | None:
-        """What the model's tokens cost in standard service at an instant: by the book, else by the list; None: unknown.
+        """What the model's tokens cost at an instant: by the book, else by the list; None: unknown, also where the service
+        `tier` (None: standard) has no price of its own.
 
         As `price_call` finds them. Raises Invalid when `at` has no time zone.
         """
         at = _utc(at)
-        entry = effective(candidates(book, provider, model, None), at)
+        entry = effective(candidates(book, provider, model, tier), at)
         if entry is not None:
             return entry_rates(entry)
         listed = self._listed(provider, base_url, model)
         if isinstance(listed, str):
             return None
-        rates = self._dated(listed, None, at.toordinal(), _segment(listed, at))
+        rates = self._dated(listed, tier, at.toordinal(), _segment(listed, at))
         return None if isinstance(rates, str) else rates
 
     def list_price(self, query: PriceQuery) -> Charge:

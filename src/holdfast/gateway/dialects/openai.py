@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from holdfast.gateway.dialects.speech import (
+    LIST,
+    OBJECT,
     Answer,
     Asked,
     Body,
@@ -83,7 +85,7 @@ class Chat(_Openai):
 
     def asked(self, path: str, body: Body) -> Asked:
         """What a request says. Raises Invalid."""
-        field(body, "messages", list[msgspec.Raw])
+        field(body, "messages", LIST)
         most = count_of(body, "max_completion_tokens")
         return Asked(
             model_of(body),
@@ -91,7 +93,7 @@ class Chat(_Openai):
             count_of(body, "max_tokens") if most is None else most,
             max(1, count_of(body, "n") or 1),
             field(body, "user", str, ""),
-            field(body, "metadata", dict[str, Any], {}),
+            field(body, "metadata", OBJECT, {}),
         )
 
     def prepared(self, body: Body, changes: Changes) -> bytes:

@@ -1,11 +1,14 @@
-"""Which operation a path is, and how a dialect wants its credentials."""
+"""Which operation a path is, in whose words an upstream is asked, and how it wants its credentials."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from holdfast.gateway.dialects.anthropic import CountTokens, Messages
+from holdfast.gateway.dialects.bedrock import Claude
 from holdfast.gateway.dialects.gemini import PATH, Gemini
 from holdfast.gateway.dialects.openai import Chat, Embeddings
 from holdfast.gateway.dialects.responses import Responses
@@ -21,6 +24,16 @@ SPEECHES: Mapping[str, Speech] = MappingProxyType(
         "/v1/messages/count_tokens": CountTokens(),
     }
 )
+CONVERSATIONS: Mapping[Dialect, Speech] = MappingProxyType(
+    {
+        Dialect.OPENAI: SPEECHES["/v1/chat/completions"],
+        Dialect.ANTHROPIC: SPEECHES["/v1/messages"],
+        Dialect.BEDROCK: Claude(),
+    }
+)
+"""How an upstream is asked for the next turn of a conversation, whoever asks."""
+WORDS: Mapping[Dialect, Dialect] = MappingProxyType({Dialect.BEDROCK: Dialect.ANTHROPIC})
+"""Dialects whose bodies are those of another one."""
 _GEMINI: Mapping[str, Speech] = MappingProxyType(
     {
         method: Gemini(method)
@@ -63,6 +76,13 @@ PROVIDERS: Mapping[Dialect, str] = MappingProxyType(
     }
 )
 
+_AWS = re.compile(r"(?:^|\.)(bedrock[a-z-]*)\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)$")
+
+
+def words_of(dialect: Dialect) -> Dialect:
+    """In whose words the bodies of a dialect are written."""
+    return WORDS.get(dialect, dialect)
+
 
 def speech_of(path: str) -> Speech | None:
     """The operation that a POST to a path is; None where the gateway reads nothing of it."""
@@ -92,6 +112,17 @@ def dialect_of(path: str) -> Dialect:
 def auth_of(upstream: Upstream) -> Auth:
     """How its credential is sent."""
     return upstream.auth or AUTHS[upstream.dialect]
+
+
+def signed_for(upstream: Upstream) -> tuple[str, str]:
+    """AWS's names of the service and region that a request is signed for; the region is empty where nothing names one.
+
+    An address of AWS names both; else it is Bedrock in the upstream's `region`.
+    """
+    found = _AWS.search(urlsplit(upstream.base_url).hostname or "")
+    if found is None:
+        return "bedrock", upstream.region
+    return "bedrock-mantle" if found[1] == "bedrock-mantle" else "bedrock", found[2]
 
 
 def provider_of(upstream: Upstream) -> str:

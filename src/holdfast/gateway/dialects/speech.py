@@ -7,6 +7,7 @@ untouched. Answers pass byte for byte; they are read beside, for their usage.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -15,6 +16,8 @@ from holdfast.gateway.model import Dialect
 from holdfast.kernel.errors import Invalid
 from holdfast.pricing.model import Usage
 
+OBJECT = dict[str, Any]
+LIST = list[msgspec.Raw]
 Body = dict[str, msgspec.Raw]
 """Top-level fields of a JSON request, each as its bytes."""
 HOLDFAST = "holdfast"
@@ -106,6 +109,7 @@ class Changes(NamedTuple):
     max_field: str = "max_tokens"  # by which name
     ask_usage: bool = False  # a stream is to tell its usage
     prompt: Sequence[Mapping[str, Any]] = ()  # messages of a managed prompt, before the request's own
+    betas: Sequence[str] = ()  # of Anthropic's features, where a protocol wants them in the body
 
 
 def parse(raw: bytes) -> Body:
@@ -116,13 +120,18 @@ def parse(raw: bytes) -> Body:
         raise Invalid(f"the body must be a JSON object: {error}", where="body") from None
 
 
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind | None)
+
+
 def field(body: Body, name: str, kind: Any, default: Any = None) -> Any:
     """A field of a body as `kind`; `default` where it is missing or null. Raises Invalid with its name."""
     raw = body.get(name)
     if raw is None:
         return default
     try:
-        value = msgspec.json.decode(raw, type=kind | None)
+        value = _decoder(kind).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"{name}: {error}", where=name) from None
     return default if value is None else value

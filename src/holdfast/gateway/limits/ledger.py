@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,6 @@ from holdfast.gateway.limits.meters import Meter, against
 from holdfast.gateway.limits.state import (
     COUNTED,
     LENT,
-    LIFTED,
     RELEASED,
     RESERVED,
     SETTLED,
@@ -35,6 +35,7 @@ from holdfast.gateway.limits.state import (
 from holdfast.gateway.rules.amounts import money, units
 from holdfast.gateway.rules.reservations import (
     Breach,
+    Ceiling,
     Entry,
     Granted,
     Key,
@@ -53,6 +54,8 @@ IDLE = 3600.0
 """Seconds after which a meter that nothing runs under is forgotten, and with it the calls that a run repeated."""
 
 _GRANTED = Granted()
+_STEPS = Kind.RUN_STEPS  # to look up a member of an enumeration takes a microsecond
+_handle = attrgetter("handle")
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -106,7 +109,7 @@ class Ledger:
         state = self._state
         if asked.id in state.held:
             raise Conflict(f"{asked.id} is reserved already")
-        refused, crossed = self._over(asked, now)
+        refused, crossed = self._over(asked)
         if refused is not None:
             return refused
         meters = []
@@ -121,7 +124,7 @@ class Ledger:
         self._hold(asked, meters, now)
         return Granted(tuple(crossed)) if crossed else _GRANTED
 
-    def _over(self, asked: Reservation, now: float) -> tuple[Refused | None, list[Entry]]:
+    def _over(self, asked: Reservation) -> tuple[Refused | None, list[Entry]]:
         """The first hard budget that stands against the request; and what it takes above its amount all the same."""
         accounts = self._state.accounts
         crossed: list[Entry] = []
@@ -136,23 +139,20 @@ class Ledger:
                     used += account.elsewhere
                 elif account.lease is not None and account.lease < cap:
                     cap = account.lease
-            steps = entry.kind is Kind.RUN_STEPS
+            steps = entry.kind is _STEPS
             boundless = not steps and (amount is None or entry.currency != asked.currency)
             fits = used + (1 if steps else amount or 0) <= cap and not boundless
             if fits and not (account is not None and account.closed):
+                if entry.extra and _needs_extra(entry, account, amount or 0):
+                    crossed.append(entry)
                 continue
-            if entry.hard and not self._is_lifted(entry, now):
+            if entry.hard and not entry.lifted:
                 kind = (
                     Kind.CLOSED if account and account.closed else Kind.UNBOUNDED if boundless else entry.kind
                 )
                 return _refusal(kind, entry, account), crossed
-            if not fits:
-                crossed.append(entry)
+            crossed.append(entry)
         return None, crossed
-
-    def _is_lifted(self, entry: Entry, now: float) -> bool:
-        until = self._state.lifted.get((entry.budget, entry.value))
-        return until is not None and now < until
 
     def _hold(self, asked: Reservation, meters: list[Meter], now: float) -> None:
         state = self._state
@@ -168,11 +168,11 @@ class Ledger:
                 made.append(account)
             elif account.ends < entry.ends:
                 account.ends = entry.ends  # a run that goes on
-            if entry.kind is Kind.RUN_STEPS:
+            if entry.kind is _STEPS:
                 steps.append(account)
             elif entry.currency == asked.currency:
                 (hard if entry.hard else soft).append(account)
-        handles = [[one.handle for one in group] for group in (hard, soft, steps)]
+        handles = [list(map(_handle, group)) for group in (hard, soft, steps)]
         records.append(_encode((RESERVED, asked.id, asked.amount, *handles, asked.about, asked.lasting)))
         self._journal.append(*records)
         for account in made:
@@ -223,11 +223,6 @@ class Ledger:
         if self._behind:
             self._compact(now)
 
-    def lift(self, budget: str, value: str, until: float) -> None:
-        """Break-glass: lets requests pass a hard budget over `value`, closed ones too, until then (0: no longer)."""
-        self._journal.append(_encode((LIFTED, budget, value, until)))
-        self._state.lifted[(budget, value)] = until
-
     def rebase(self, spent: Mapping[Key, Decimal]) -> None:
         """Telemetry counted these amounts. An account that knew of less takes them over; one that knew of more keeps
         its own, because what it counted may not have arrived there yet. Accounts that are not here are left out."""
@@ -250,7 +245,7 @@ class Ledger:
             self._state.keep(account)
         account.lease, account.closed = lease, closes
 
-    def short(self, asked: Reservation, now: float) -> list[tuple[Entry, int]]:
+    def short(self, asked: Reservation) -> list[tuple[Entry, int]]:
         """Hard budgets of which this process's lease does not cover the request, and how many units it lacks beyond its
         lease, or beyond what is used where that is more."""
         found = []
@@ -262,7 +257,7 @@ class Ledger:
             if account is not None:
                 used = account.spent + account.reserved
                 need += used - max(account.lease or 0, used)
-            if need > 0 and not self._is_lifted(entry, now):
+            if need > 0:
                 found.append((entry, need))
         return found
 
@@ -281,6 +276,13 @@ class Ledger:
         """All accounts of windows that may still be open."""
         for account in self._state.accounts.values():
             yield account.standing()
+
+    def metered(self, ceiling: Ceiling, now: float) -> tuple[int, int, int] | None:
+        """Requests and tokens of the last minute, and requests that run; None: nothing lately."""
+        meter = self._meters.get((ceiling.limit, ceiling.value))
+        if meter is None:
+            return None
+        return meter.requests.total(now), meter.tokens.total(now), meter.running
 
     def outstanding(self) -> int:
         """How many reservations are neither settled nor released."""
@@ -309,6 +311,12 @@ class Ledger:
     def close(self) -> None:
         """Lets go of the folder. What is reserved stays so, and is an orphan when it is opened again."""
         self._journal.close()
+
+
+def _needs_extra(entry: Entry, account: Account | None, amount: int) -> bool:
+    """Whether a request fits only by what a lift added. What other gateways hold counts as used."""
+    used = 0 if account is None else account.spent + account.reserved + account.elsewhere
+    return used + (1 if entry.kind is Kind.RUN_STEPS else amount) > entry.cap - entry.extra
 
 
 def _refusal(kind: Kind, entry: Entry, account: Account | None) -> Refused:

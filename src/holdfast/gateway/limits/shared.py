@@ -5,7 +5,8 @@ window, for good or until it gives some back. The gateway grants requests from i
 what the lease does not cover) and asks Redis for more when it runs out. Since all leases together never exceed the budget
 (`rules.leases`), neither does what is spent, whoever sees whom. What is spent is never sent anywhere: it is part of a lease.
 
-* **Redis away.** Each gateway keeps to its lease. Nothing more is granted until Redis is back.
+* **Redis away.** Each gateway keeps to its lease. Nothing more is granted until Redis is back, and a request that would
+  fit the budget as far as this gateway knows is told so (`Kind.SHARE`), not that the budget is used up.
 * **A gateway dies.** Its lease stays counted as granted. Started again on its folder it knows its lease and what was
   spent of it, and gives the rest back. Never started again, the unspent rest of its lease (about 64 requests' worth) is
   lost to the budget until the window ends: too strict, never too lax.
@@ -39,8 +40,9 @@ from pathlib import Path
 from holdfast.gateway.limits.counters import Ask, Counter, Told
 from holdfast.gateway.limits.ledger import Ledger
 from holdfast.gateway.limits.places import Place, Row, load, save
+from holdfast.gateway.rules.amounts import money
 from holdfast.gateway.rules.leases import in_units, rounded_down, rounded_up
-from holdfast.gateway.rules.reservations import Granted, Refused, Reservation, Settled
+from holdfast.gateway.rules.reservations import Granted, Kind, Refused, Reservation, Settled
 
 IDLE = 10.0
 """Seconds after which a lease that nothing was asked of is given back."""
@@ -85,15 +87,18 @@ class Shared:
             if touched.get(key) != second:
                 place.entries[key] = entry
                 touched[key] = second
-        if self._ledger.short(asked, now):
+        if self._ledger.short(asked):
             async with place.lock:
                 for _ in range(3):  # another request may take what came for this one
-                    short = self._ledger.short(asked, now)
+                    short = self._ledger.short(asked)
                     if not short or place.is_dry(short, now) or self._counter.retry_at > self._clock():
                         break
                     if not await self._ask(place, [Row(entry, need=need) for entry, need in short]):
                         break
-        return self._ledger.reserve(place.parted(asked), now)
+        said = self._ledger.reserve(place.parted(asked), now)
+        if isinstance(said, Refused) and not self.lends(place.workspace) and _fits(asked, said):
+            return said._replace(kind=Kind.SHARE, resets_at=now + EVERY)
+        return said
 
     def settle(self, id: str, amount: Decimal | None, now: float, *, tokens: int | None = None) -> Settled:
         """As `Ledger.settle`. What a breach closes is closed for the other gateways within a turn of the loop."""
@@ -215,3 +220,14 @@ class Shared:
             place.wanted[entry.key] = now
         if row.need and lacked:
             place.dry[entry.key] = now + EVERY / 2, row.need
+
+
+def _fits(asked: Reservation, refused: Refused) -> bool:
+    """Whether what is known to be used of the budget that stands against a request leaves room for it."""
+    if refused.kind is Kind.RUN_STEPS:
+        need = Decimal(1)
+    elif refused.kind in (Kind.BUDGET, Kind.RUN_COST):
+        need = money(asked.amount or 0)
+    else:
+        return False
+    return refused.spent + refused.reserved + need <= refused.limit

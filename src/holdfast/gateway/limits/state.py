@@ -12,7 +12,7 @@ from holdfast.gateway.model import Scope
 from holdfast.gateway.rules.amounts import money
 from holdfast.gateway.rules.reservations import Entry, Key, Kind, Orphan, Standing
 
-DEFINED, RESERVED, SETTLED, RELEASED, LIFTED, COUNTED, LENT, TOLD = range(8)
+DEFINED, RESERVED, SETTLED, RELEASED, COUNTED, LENT, TOLD = range(7)
 """What a record of the journal says; its first field."""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -63,7 +63,15 @@ class Account:
 
     def standing(self) -> Standing:
         return Standing(
-            self.key, self.scope, self.kind, self.ends, self.spent, self.reserved, self.closed, self.lease
+            self.key,
+            self.scope,
+            self.kind,
+            self.ends,
+            self.spent,
+            self.reserved,
+            self.closed,
+            self.lease,
+            self.elsewhere,
         )
 
 
@@ -98,7 +106,6 @@ class State:
     def __init__(self) -> None:
         self.accounts: dict[Key, Account] = {}
         self.held: dict[str, Held] = {}
-        self.lifted: dict[tuple[str, str], float] = {}
         self.orphans: dict[str, tuple[int, bytes, list[Account]]] = {}
         self._handles: dict[int, Account] = {}
         self._next = 1
@@ -159,7 +166,7 @@ class State:
                 account.spent += amount - assumed
 
     def prune(self, now: float) -> None:
-        """Forgets accounts whose window is over and nothing is reserved in, and lifts that have ended."""
+        """Forgets accounts whose window is over and nothing is reserved in."""
         busy = {account for _, _, accounts in self.orphans.values() for account in accounts}
         for held in self.held.values():
             busy.update(held.hard, held.soft, held.steps)
@@ -167,7 +174,6 @@ class State:
             if account.ends < now and account not in busy:
                 del self.accounts[key]
                 del self._handles[account.handle]
-        self.lifted = {key: until for key, until in self.lifted.items() if until > now}
 
     def repeat(self, record: bytes) -> None:
         """Does again what a record of the journal says was done."""
@@ -183,9 +189,6 @@ class State:
             self.settle(*rest)
         elif what == RELEASED:
             self.release(*rest)
-        elif what == LIFTED:
-            budget, value, until = rest
-            self.lifted[(budget, value)] = until
         elif what == COUNTED:
             self._handles[rest[0]].spent = rest[1]
         elif what == LENT:
@@ -207,11 +210,10 @@ class State:
             for id, one in self.held.items()
         ]
         orphans = [(id, amount, about, *_handles(owed)) for id, (amount, about, owed) in self.orphans.items()]
-        lifted = [(*key, until) for key, until in self.lifted.items()]
-        return _encode((_FORM, self._next, accounts, held, orphans, lifted))
+        return _encode((_FORM, self._next, accounts, held, orphans))
 
     def load(self, state: bytes) -> None:
-        _, self._next, accounts, held, orphans, lifted = _decode(state)
+        _, self._next, accounts, held, orphans = _decode(state)
         for *definition, spent, reserved, closed, lease in accounts:
             account = Account(*definition)
             account.spent, account.reserved, account.closed, account.lease = spent, reserved, closed, lease
@@ -219,7 +221,6 @@ class State:
         for id, amount, hard, soft, steps, about, lasting in held:
             self.held[id] = Held(amount, self._of(hard), self._of(soft), self._of(steps), about, lasting)
         self.orphans = {id: (amount, about, self._of(owed)) for id, amount, about, owed in orphans}
-        self.lifted = {(budget, value): until for budget, value, until in lifted}
 
     def waiting(self) -> Iterator[Orphan]:
         for id, (amount, about, _) in self.orphans.items():

@@ -34,6 +34,7 @@ class Kept(NamedTuple):
     body: bytes
     made: float
     cost: Decimal | None
+    response_id: str | None
     response_model: str | None
     finish_reasons: tuple[str, ...]
 

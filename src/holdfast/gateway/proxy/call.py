@@ -7,17 +7,20 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from holdfast.gateway.dialects import errors, own_words, shelf
+from holdfast.gateway.dialects import errors, own_words
 from holdfast.gateway.dialects.speech import Answer, Asked, Body, Speech
 from holdfast.gateway.model import Dialect
 from holdfast.gateway.proxy import caching
 from holdfast.gateway.proxy import headers as heads
-from holdfast.gateway.proxy.exchange import Exchange, Failed
+from holdfast.gateway.proxy.exchange import Cut, Exchange, Failed
 from holdfast.gateway.proxy.gateway import Gateway
+from holdfast.gateway.proxy.panel import Blocked
 from holdfast.gateway.proxy.purse import OverLimit
-from holdfast.gateway.proxy.records import Attempt, Record
-from holdfast.gateway.proxy.reply import JSON, KEPT, Reply, Send
-from holdfast.gateway.proxy.upstreams import DEFAULT_WAIT, Live, now
+from holdfast.gateway.proxy.records import Record
+from holdfast.gateway.proxy.reply import JSON, KEPT, Reply
+from holdfast.gateway.proxy.serving import Send
+from holdfast.gateway.proxy.trying import Try, first_of
+from holdfast.gateway.proxy.upstreams import Live, now
 from holdfast.gateway.rules import pacing
 from holdfast.gateway.rules.rendering import rendered
 from holdfast.gateway.rules.resolving import Decision, Step
@@ -63,15 +66,14 @@ class Call:
         self._cache_key = b""
         self._reply = Reply(gateway, send, speech, asked, decision, record)
 
-    async def serve(self, *, shadow: bool = False) -> None:
-        """Answers the client. Raises HoldfastError before the first byte.
-
-        A shadow copy is asked for anew, never answered from what is kept.
-        """
+    async def serve(self, *, anew: bool = False) -> None:
+        """Answers the client. Raises HoldfastError before the first byte. `anew`: never from what is kept."""
         record = self._reply.record
         self._gateway.live[record.span_id] = record
         try:
-            if self._reply.decision.route.cache_seconds > 0 and not shadow:
+            if self._reply.decision.release.guardrails:
+                self._body, self._prompt = await self._reply.guarded(self._body, self._prompt)
+            if self._reply.decision.route.cache_seconds > 0 and not anew:
                 await self._cached()
             else:
                 await self._try_all()
@@ -79,6 +81,8 @@ class Call:
             record.error = record.error or "client_closed_request"
             record.status = record.status or 499
             raise
+        except Blocked as blocked:
+            await self._reply.refuse(blocked)
         except HoldfastError as error:
             record.error, record.status = type(error).__name__.lower(), error.status
             if isinstance(error, OverLimit):
@@ -114,8 +118,11 @@ class Call:
     async def _replay(self, kept: caching.Kept, how: bytes) -> None:
         reply, record = self._reply, self._reply.record
         record.cache_hit, record.cost_avoided, record.status = True, kept.cost, 200
+        reply.watch = None  # what is kept was judged when it was made, for the same release
         record.response = kept.body if len(kept.body) <= KEPT else b""
-        reply.answer = Answer(model=kept.response_model, finish_reasons=kept.finish_reasons)
+        reply.answer = Answer(
+            id=kept.response_id, model=kept.response_model, finish_reasons=kept.finish_reasons
+        )
         await reply.whole(200, [(b"content-type", kept.content_type), (b"x-holdfast-cache", how)], kept.body)
 
     def _keep_answer(self) -> None:
@@ -126,46 +133,92 @@ class Call:
         kind = b"text/event-stream" if record.stream else b"application/json"
         body = b"".join(reply.shown or ())
         made = time.monotonic()
-        kept = caching.Kept(kind, body, made, record.cost, answer.model, answer.finish_reasons)
+        kept = caching.Kept(kind, body, made, record.cost, answer.id, answer.model, answer.finish_reasons)
         self._gateway.cache.put(self._cache_key, kept)
 
     async def _try_all(self) -> None:
-        chain, route = self._reply.decision.chain, self._reply.decision.route
+        reply = self._reply
+        chain, route = reply.decision.chain, reply.decision.route
         tries, place = 0, 0
         failed: Failed | None = None
+        cut: Cut | None = None
         refused: HoldfastError | None = None
         barred: set[str] = set()
         asked: set[str] = set()
-        while tries <= route.retries and not self._reply.started:
+        while tries <= route.retries:
             step, place = self._next(place, barred)
             if step is None:
                 break
-            live = self._gateway.upstreams.live(self._reply.decision.workspace, step.name, step.upstream)
+            tried = self._tried(step, cut)
             if step.name not in asked:
                 asked.add(step.name)
-                live.retries.earned()
-            started = time.time_ns()
+                tried.live.retries.earned()
             try:
-                await self._try(step, live)
+                tried = await self._opened(tried, barred)
+                await tried.answer()
                 return
             except (Untranslatable, Unavailable) as error:  # nothing was sent: the request cannot go there
                 refused = error
                 barred.add(step.name)
                 continue
+            except Cut as error:
+                cut, tries = error, tries + 1
+                tried.noted(reply.record, error)
+                barred.add(tried.step.name)
+                continue
             except Failed as error:
                 failed, tries = error, tries + 1
-                self._note(step, started, error)
+                tried.noted(reply.record, error)
+            except HoldfastError:
+                if cut is None:
+                    raise
+                break
             if failed.status in pacing.ANOTHER:
                 barred.add(step.name)
             alone = all(one.name in barred or one.name == step.name for one in chain)
-            if alone and (tries > route.retries or not await self._may_repeat(live, tries, failed)):
+            if alone and (tries > route.retries or not await self._may_repeat(tried.live, tries, failed)):
                 break
-        await self._without(failed, refused)
+        if cut is not None:
+            reply.record.error = cut.error
+            await reply.end(cut.end)
+        else:
+            await self._without(failed, refused)
+
+    def _tried(self, step: Step, cut: Cut | None) -> Try:
+        live = self._gateway.upstreams.live(self._reply.decision.workspace, step.name, step.upstream)
+        exchange = Exchange(
+            self._reply, step, self._body, self._prompt, self._headers, self._query, self._trace, cut
+        )
+        return Try(step, live, exchange)
+
+    async def _opened(self, tried: Try, barred: set[str]) -> Try:
+        """The try, once its upstream begins to answer; or a hedge that was quicker. Raises what `Try.open` does."""
+        route, record = self._reply.decision.route, self._reply.record
+        if route.hedge_seconds <= 0 or self._reply.started:
+            try:
+                await tried.open(route.priority, route.deadline)
+            except asyncio.CancelledError:
+                tried.exchange.hand_over()  # the client left: what was sent is settled with the call
+                raise
+            return tried
+
+        def another() -> Try | None:
+            step, _ = self._next(0, barred | {tried.step.name})
+            second = None if step is None else self._tried(step, None)
+            if second is None or not second.live.retries.take():
+                return None
+            return second
+
+        return await first_of(
+            tried,
+            lambda one: asyncio.create_task(one.open(route.priority, route.deadline)),
+            route.hedge_seconds,
+            another,
+            lambda one, error: one.noted(record, error),
+        )
 
     async def _without(self, failed: Failed | None, refused: HoldfastError | None) -> None:
         """What is left when no upstream answered. Raises HoldfastError where nothing is."""
-        if self._reply.started:
-            return
         if await self._stale() or (
             (failed is None or failed.status not in pacing.ANOTHER) and await self._own_words(failed)
         ):
@@ -200,43 +253,6 @@ class Call:
         await asyncio.sleep(wait)
         return True
 
-    async def _try(self, step: Step, live: Live) -> None:
-        """One try. Raises Failed where another one may follow; else the client has its answer."""
-        breaker, route = live.breaker(step.model), self._reply.decision.route
-        entered = told = False
-        try:
-            await live.enter(route.priority, route.deadline or DEFAULT_WAIT)
-            entered = True
-            live.sent += 1
-            began = now()
-            exchange = Exchange(
-                self._reply, step, self._body, self._prompt, self._headers, self._query, self._trace
-            )
-            good = await exchange.run()
-            told = True
-            if good:
-                breaker.succeeded(now())
-                live.concurrency.succeeded()
-            else:
-                live.failed += 1
-                breaker.failed(now())
-            live.latencies.append(now() - began)
-        except Failed as error:
-            told = True
-            live.failed += 1
-            if error.status is None or error.status in pacing.FAULTS:
-                breaker.failed(now())
-            else:
-                breaker.succeeded(now())
-            if error.status in pacing.OVERLOADED or error.error == "timeout":
-                live.concurrency.overloaded(now())
-            raise
-        finally:
-            if not told:
-                breaker.left()
-            if entered:
-                live.leave()
-
     async def _stale(self) -> bool:
         """Answers with what was kept too long ago; whether there was anything."""
         kept = self._gateway.cache.get(self._cache_key, caching.STALE_SECONDS) if self._cache_key else None
@@ -254,33 +270,18 @@ class Call:
         )
         if said is None:
             return False
+        reply.watch = None
         record.error = failed.error if failed is not None else "unavailable"
         record.status = failed.status if failed is not None else 503
         await reply.whole(200, [(b"content-type", said[0]), (b"x-holdfast-degraded", b"message")], said[1])
         return True
-
-    def _note(self, step: Step, started: int, error: Failed) -> None:
-        record = self._reply.record
-        record.attempts.append(
-            Attempt(
-                (int.from_bytes(record.span_id) + len(record.attempts) + 1).to_bytes(9)[-8:],
-                step.name,
-                shelf.provider_of(step.upstream),
-                step.upstream.base_url,
-                step.model,
-                started,
-                time.time_ns(),
-                error.status,
-                error.error,
-                error.cost,
-            )
-        )
 
     async def _give_up(self, failed: Failed) -> None:
         """Tells the client what the last upstream said, or that none could be reached."""
         record = self._reply.record
         record.error, record.status = failed.error, failed.status
         record.attempts.pop()
+        record.cost, record.estimated = failed.cost, failed.cost is not None
         if failed.status is not None and failed.raw:
             await self._reply.whole(failed.status, failed.headers, failed.raw)
             return

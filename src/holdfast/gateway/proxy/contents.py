@@ -45,10 +45,10 @@ def attributes(record: Record) -> dict[str, Any]:
 def _parameters(asked: dict[str, Any]) -> dict[str, Any]:
     settings = asked.get("generationConfig")
     source = {**asked, **_snake(settings)} if isinstance(settings, dict) else asked
-    found = {
-        name: source[field]
-        for field, name in _PARAMETERS.items()
-        if isinstance(source.get(field), int | float | str)
+    found: dict[str, Any] = {
+        _PARAMETERS[field]: value
+        for field, value in source.items()
+        if field in _PARAMETERS and isinstance(value, (int, float, str))
     }
     most = next((source[one] for one in _MOST if isinstance(source.get(one), int)), None)
     if most is not None:

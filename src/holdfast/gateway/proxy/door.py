@@ -8,23 +8,29 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
+from holdfast.gateway import keys
 from holdfast.gateway.dialects import shelf
 from holdfast.gateway.dialects.anthropic import Messages
 from holdfast.gateway.dialects.openai import Chat
-from holdfast.gateway.dialects.speech import HOLDFAST, Asked, field, parse
-from holdfast.gateway.model import ClientKey, Dialect, Workspace
+from holdfast.gateway.dialects.speech import HOLDFAST, OBJECT, Asked, field, parse
+from holdfast.gateway.model import ClientKey, Dialect, Pass, Workspace
 from holdfast.gateway.proxy import headers as heads
 from holdfast.gateway.proxy import shadowing
+from holdfast.gateway.proxy.batches import Batches
+from holdfast.gateway.proxy.beside import CREATED, beside, held_by
 from holdfast.gateway.proxy.call import Call, problem
 from holdfast.gateway.proxy.gateway import Gateway
 from holdfast.gateway.proxy.passing import ClientLeft, operation, pass_through
 from holdfast.gateway.proxy.records import Record
 from holdfast.gateway.proxy.reply import KEPT
+from holdfast.gateway.proxy.serving import Client, Send, client_of, send_whole
 from holdfast.gateway.rules import resolving
 from holdfast.gateway.rules.resolving import Decision, Step
 from holdfast.kernel.errors import (
@@ -42,19 +48,25 @@ log = logging.getLogger("holdfast.gateway")
 
 Scoped = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 BODY_SECONDS = 60.0
 REALTIME = (
     "Realtime and WebSocket are not served by the gateway: connect to the vendor for them, or use /v1/responses"
     " or /v1/chat/completions"
+)
+OUTSIDE = Pass("", "", datetime.min.replace(tzinfo=UTC))
+"""What clients with a key of their own come with: nothing beyond it."""
+UNJUDGED = (
+    "this route has guardrails, and what is passed through whole cannot be judged by them: ask by a route without, or by"
+    " /v1/chat/completions, /v1/responses, /v1/messages or Gemini's generateContent"
 )
 
 
 class Door:
     """The application of one gateway process."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, batches: Batches) -> None:
         self._gateway = gateway
+        self._batches = batches
 
     async def __call__(self, scope: Scoped, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -91,7 +103,7 @@ class Door:
         if path == "/healthz":
             await _json(send, 200, {"status": "ok"})
         elif path == "/readyz":
-            ready = gateway.snapshot.epoch > 0 and not gateway.draining
+            ready = gateway.ready()
             said = {"status": "ready" if ready else "not ready", "epoch": gateway.snapshot.epoch}
             await _json(send, 200 if ready else 503, said)
         else:
@@ -104,14 +116,15 @@ class Door:
         headers = heads.read(scope["headers"])
         if "upgrade" in headers or path.startswith("/v1/realtime"):
             raise Invalid(REALTIME, where="path")
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        key, workspace = self._client(headers, query)
+        said = scope["query_string"]
+        query = dict(parse_qsl(said.decode("latin-1"))) if said else {}
+        key, workspace, inner = self._client(headers, query)
         self._gateway.admit()
         if path == "/v1/models" or path.startswith("/v1/models/"):
             await _json(send, 200, _models(workspace, key, path, headers))
             return
         query.pop("key", None)
-        rest = "?" + urlencode(query) if query else ""
+        rest = "?" + urlencode(query, quote_via=quote) if query else ""
         speech = shelf.speech_of(path)
         if speech is None:
             await self._pass(scope, path, rest, headers, key, workspace, receive, send)
@@ -121,42 +134,65 @@ class Door:
         raw = await self._body(headers, receive)
         body = parse(raw)
         asked = speech.asked(path, body)
-        own = field(body, HOLDFAST, dict[str, Any], {})
+        own = field(body, HOLDFAST, OBJECT, {})
         dimensions = heads.dimensions(headers, asked.metadata, own, asked.user)
         ids = os.urandom(24)
         trace = heads.trace(headers, ids[:16])
-        decision = resolving.resolve(
+        resolve = partial(
+            resolving.resolve,
             workspace,
             key,
             dimensions,
             asked.model,
             speech.dialect,
             ids[16:].hex(),
-            pinned=self._gateway.pins,
             translates=type(speech) in (Chat, Messages),
+            release=inner.release,
+            unheard=self._gateway.unheard,
         )
-        if decision.dimensions.session and decision.route.variants:
+        decision = resolve()
+        if decision.dimensions.session and decision.route.variants and not inner.release:
             pin = (workspace.id, decision.dimensions.route, decision.dimensions.session)
-            self._gateway.pin(pin, decision.release_name)
+            began = await self._gateway.memory.found(*pin)
+            if began is not None and began != decision.release_name:
+                decision = resolve(began=began)
+            self._gateway.memory.keep(decision.release_name, *pin)
         record = _record(decision, trace, ids[16:], speech.operation, speech.dialect, asked)
         if workspace.content and len(raw) <= KEPT:
             record.request = raw
         variables = _variables(own, asked.metadata)
+        if inner.once:
+
+            async def ask(heard: Send) -> None:
+                parts = (speech, asked, body, headers, rest, decision, trace, record, variables)
+                await Call(self._gateway, heard, *parts).serve(anew=True)
+
+            serve = partial(self._gateway.once.serve, workspace.id, inner.once, ask, send)
+            await _unless_left(serve, client_of(scope))
+            return
         call = Call(
             self._gateway, send, speech, asked, body, headers, rest, decision, trace, record, variables
         )
         if decision.route.shadow is not None:
             shadowing.copy(self._gateway, speech, asked, body, headers, rest, decision, record, variables)
-        await _unless_left(call.serve, receive)
+        await _unless_left(call.serve, client_of(scope))
 
-    def _client(self, headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[ClientKey, Workspace]:
+    def _client(
+        self, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> tuple[ClientKey, Workspace, Pass]:
         text = heads.key_text(headers, query)
         if not text:
             raise Unauthenticated(
                 "no API key: give a Holdfast key with the scope gateway where the vendor's key would be"
             )
+        if text.startswith(keys.PASS):
+            found = keys.opened_pass(self._gateway.public_key, text, self._gateway.clock())
+            workspace = self._gateway.snapshot.workspaces.get(found.workspace)
+            if workspace is None:
+                raise Unauthenticated("this gateway does not know the workspace of this pass yet")
+            return ClientKey(found.key, found.workspace, found.expires_at), workspace, found
         hashed = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-        return resolving.client(self._gateway.snapshot, hashed, self._gateway.clock())
+        return *resolving.client(self._gateway.snapshot, hashed, self._gateway.clock()), OUTSIDE
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         limit = self._gateway.settings.max_body_bytes
@@ -205,11 +241,18 @@ class Door:
         trace = heads.trace(headers, ids[:16])
         dimensions = heads.dimensions(headers, {}, {}, "")
         model = headers.get(heads.OURS + "model", "")
-        decision = resolving.resolve(workspace, key, dimensions, model, dialect, ids[16:].hex())
-        step = self._keeper(path, decision)
+        decision = resolving.resolve(
+            workspace, key, dimensions, model, dialect, ids[16:].hex(), unheard=self._gateway.unheard
+        )
+        if decision.release.guardrails and scope["method"] != "DELETE":
+            raise Invalid(UNJUDGED, where="route")
+        raw = None
+        if scope["method"] == "POST" and path in CREATED and (path == "/v1/batches" or _capped(workspace)):
+            raw = await self._body(headers, receive)
+        step = await self._keeper(held_by(path, raw), decision)
         does = operation(path) if scope["method"] == "POST" else ""
         record = _record(decision, trace, ids[16:], does, dialect, Asked(step.model))
-        there = path.removeprefix("/v1")
+        there = scope["raw_path"].decode("latin-1").removeprefix("/v1")
         await pass_through(
             self._gateway,
             scope["method"],
@@ -221,16 +264,33 @@ class Door:
             step,
             trace,
             record,
+            raw,
+            beside(
+                self._gateway,
+                self._batches,
+                scope["method"],
+                path,
+                headers,
+                decision,
+                step,
+                record,
+                raw,
+            ),
         )
 
-    def _keeper(self, path: str, decision: Decision) -> Step:
-        """The upstream that made a stored response, where that is known; else the first of the chain."""
-        if path.startswith("/v1/responses/"):
-            made_by = self._gateway.made_by.get((decision.workspace.id, path.split("/")[3]))
+    async def _keeper(self, kept: str, decision: Decision) -> Step:
+        """The upstream that keeps a response, file or batch, where that is known; else the first of the chain."""
+        if kept:
+            made_by = await self._gateway.memory.found(decision.workspace.id, kept)
             for step in decision.chain:
                 if step.name == made_by:
                     return step
         return decision.chain[0]
+
+
+def _capped(workspace: Workspace) -> bool:
+    """Whether there may be a budget over a request."""
+    return bool(workspace.configuration.budgets or workspace.configuration.limits)
 
 
 def _variables(own: Mapping[str, Any], metadata: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -239,7 +299,7 @@ def _variables(own: Mapping[str, Any], metadata: Mapping[str, Any]) -> Mapping[s
     if given is None and metadata.get("holdfast_variables"):
         try:
             given = msgspec.json.decode(metadata["holdfast_variables"])
-        except (msgspec.DecodeError, TypeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
             raise Invalid("holdfast_variables must be a JSON object as text", where="metadata") from None
     if given is not None and not isinstance(given, dict):
         raise Invalid("variables must be an object", where="holdfast.variables")
@@ -262,23 +322,22 @@ def _record(
         request_model=asked.model,
         stream=asked.stream,
         release=decision.release_id,
+        asked_model=asked.model,
     )
 
 
-async def _unless_left(serve: Callable[[], Awaitable[None]], receive: Receive) -> None:
+async def _unless_left(serve: Callable[[], Awaitable[None]], client: Client) -> None:
     """Serves, and stops at once when the client goes away, also before the first byte: nobody would read the rest."""
     serving = asyncio.current_task()
     assert serving is not None
     left = False
 
-    async def watch() -> None:
+    def gone() -> None:
         nonlocal left
-        while (await receive())["type"] != "http.disconnect":
-            pass
         left = True
         serving.cancel()
 
-    watching = asyncio.create_task(watch())
+    client.on_leaving(gone)
     try:
         await serve()
     except asyncio.CancelledError:
@@ -287,7 +346,7 @@ async def _unless_left(serve: Callable[[], Awaitable[None]], receive: Receive) -
         serving.uncancel()
         raise ClientLeft from None
     finally:
-        watching.cancel()
+        client.on_leaving(None)
 
 
 def _models(workspace: Workspace, key: ClientKey, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -325,5 +384,4 @@ async def _json(send: Send, status: int, value: Any) -> None:
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, status, headers, body)

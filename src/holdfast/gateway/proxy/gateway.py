@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from holdfast.gateway.model import Snapshot
+from holdfast.gateway.proxy.arming import Guards
 from holdfast.gateway.proxy.caching import Cache
 from holdfast.gateway.proxy.credentials import Credentials
+from holdfast.gateway.proxy.memory import Memory
+from holdfast.gateway.proxy.once import Once
 from holdfast.gateway.proxy.purse import Purse
 from holdfast.gateway.proxy.records import Record, encode
 from holdfast.gateway.proxy.spool import Spool
@@ -22,8 +24,8 @@ from holdfast.platform.settings import Settings
 
 log = logging.getLogger("holdfast.gateway")
 
-REMEMBERED = 100_000
 LOOKED_AT = 1.0
+FOUND_SECONDS = 6.0
 
 
 @dataclass(slots=True)
@@ -37,21 +39,35 @@ class Gateway:
     credentials: Credentials
     spool: Spool
     purse: Purse
+    memory: Memory
+    once: Once
     live: dict[bytes, Record] = field(default_factory=dict)
     """Calls that are being served, by span id."""
-    made_by: OrderedDict[tuple[str, str], str] = field(default_factory=OrderedDict)
-    """(workspace, id of a stored response) → the upstream that keeps it."""
-    pins: OrderedDict[tuple[str, str, str], str] = field(default_factory=OrderedDict)
-    """(workspace, route, conversation) → the release that it began on, as long as that has a weight."""
     cache: Cache = field(default_factory=Cache)
+    guards: Guards = field(default_factory=Guards)
     shadows: dict[tuple[str, str], set[asyncio.Task[None]]] = field(default_factory=dict)
     """(workspace, route) → the copies that are under way."""
+    public_key: bytes = b""
+    """Of the core; empty before the first snapshot."""
+    used: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(workspace, client key) → when its last call ended."""
     served: int = 0
     refused: int = 0
     unrecorded: int = 0
     draining: bool = False
+    unheard: float = 0.0
+    """Seconds since the core was last heard of, as far as is known."""
+    began: float = field(default_factory=time.monotonic)
     _looked: float = 0.0
     _full: bool = False
+
+    def ready(self) -> bool:
+        """Whether requests should be sent here: it knows what to serve, and what it shares with other gateways is lent to
+        it. For that it is waited `FOUND_SECONDS` at most, since it also serves while their counter is away."""
+        if self.snapshot.epoch == 0 or self.draining:
+            return False
+        late = time.monotonic() - self.began > FOUND_SECONDS
+        return late or self.purse.lends(self.snapshot.workspaces)
 
     def admit(self) -> None:
         """Raises Unavailable where nothing new is served: while draining, and with a full spool by policy."""
@@ -73,6 +89,7 @@ class Gateway:
     def keep(self, record: Record) -> None:
         """Keeps a call's record. What cannot be kept is counted and said loudly, never silent."""
         self.served += 1
+        self.used[record.workspace, record.key] = record.ended_ns
         if not record.operation:
             return
         try:
@@ -82,16 +99,3 @@ class Gateway:
         except Unavailable as error:
             self.unrecorded += 1
             log.error("a call was not recorded (%s so far): %s", self.unrecorded, error.detail)
-
-    def pin(self, key: tuple[str, str, str], release: str) -> None:
-        """A conversation's release."""
-        self.pins[key] = release
-        self.pins.move_to_end(key)
-        if len(self.pins) > REMEMBERED:
-            self.pins.popitem(last=False)
-
-    def remember(self, workspace: str, response_id: str, upstream: str) -> None:
-        """Which upstream keeps a stored response."""
-        self.made_by[(workspace, response_id)] = upstream
-        if len(self.made_by) > REMEMBERED:
-            self.made_by.popitem(last=False)

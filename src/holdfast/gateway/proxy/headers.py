@@ -46,6 +46,7 @@ _NOT_DOWN = frozenset(
 )
 OURS = "x-holdfast-"
 LONGEST = 300
+NOTHING_SAID = Dimensions()
 _FIELDS = tuple(name for name in Dimensions.__struct_fields__)
 _IN_METADATA = {
     "system": ("holdfast_system",),
@@ -84,6 +85,8 @@ def dimensions(
     headers: Mapping[str, str], metadata: Mapping[str, Any], own: Mapping[str, Any], user: str
 ) -> Dimensions:
     """What a request says of itself: headers first, then its `holdfast` field, then its `metadata`. Raises Invalid."""
+    if not (metadata or own or user or OURS in "\n".join(headers)):
+        return NOTHING_SAID
     values: dict[str, str] = {}
     for name in _FIELDS:
         value: Any = headers.get(OURS + name) or own.get(name)
@@ -109,7 +112,8 @@ class Trace(NamedTuple):
 
 def trace(headers: Mapping[str, str], otherwise: bytes) -> Trace:
     """The W3C trace context that a request joins; a trace of its own (`otherwise`, 16 bytes) where it names none."""
-    parts = headers.get("traceparent", "").strip().split("-")
+    said = headers.get("traceparent")
+    parts = said.strip().split("-") if said else ()
     if len(parts) >= 4 and len(parts[0]) == 2 and parts[0] != "ff":
         try:
             trace_id, parent = bytes.fromhex(parts[1]), bytes.fromhex(parts[2])
@@ -132,7 +136,7 @@ def upwards(
     if credential:
         if auth is Auth.BEARER:
             made["authorization"] = f"Bearer {credential}"
-        elif auth is not Auth.NONE:
+        elif auth not in (Auth.NONE, Auth.SIGV4):
             made[auth.value] = credential
     return made
 

@@ -19,8 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
+import msgspec
 
 from holdfast.gateway.proxy import snapshots
+from holdfast.gateway.proxy.admin import Admin
 from holdfast.gateway.proxy.shipping import Shipper
 from holdfast.kernel.errors import HoldfastError, Unavailable
 from holdfast.kernel.ids import new_id
@@ -36,6 +38,13 @@ SHIP_SECONDS = 0.25
 STATE_SECONDS = 2.0
 AGAIN = 1.0
 PORT_SECONDS = 3.0
+
+
+class _Said(msgspec.Struct):
+    """The part of a worker's state that says what it serves."""
+
+    id: str
+    epoch: int
 
 
 class Core:
@@ -81,6 +90,7 @@ class Master:
         self._core = Core(settings)
         self._shipper = Shipper(self._folder / "spool", self._deliver)
         self._identify()
+        self._held = snapshots.Held(self._folder)
         self._workers: dict[int, subprocess.Popen[bytes]] = {}
 
     def run(self) -> None:
@@ -88,6 +98,8 @@ class Master:
         for told in (signal.SIGINT, signal.SIGTERM):
             signal.signal(told, lambda *_: self._stop.set())
         listening = _listen(self._settings)
+        admin = Admin(self._folder, self._settings.gateway_admin, self._held, self._serving)
+        admin.start()
         threads = [
             threading.Thread(target=self._repeat, args=[work, seconds], daemon=True)
             for work, seconds in ((self._fetch, 0.0), (self._ship, SHIP_SECONDS), (self._tell, STATE_SECONDS))
@@ -102,6 +114,7 @@ class Master:
                 self._revive(listening)
         finally:
             self._end()
+            admin.close()
 
     def _start(self, number: int, listening: socket.socket) -> None:
         handed = listening.fileno()
@@ -151,12 +164,11 @@ class Master:
         public = self._folder / snapshots.KEY
         if not public.exists():
             snapshots.put(public, self._core.ask("GET", "/key").content)
-        held = self._folder / snapshots.FILE
-        epoch = snapshots.opened(held.read_bytes(), public.read_bytes()).epoch if held.exists() else -1
+        epoch = self._held.epoch()
         answer = self._core.ask("GET", f"/snapshot?after={epoch}" if epoch >= 0 else "/snapshot")
         if answer.status_code == 200:
-            snapshots.opened(answer.content, public.read_bytes())
-            snapshots.keep(self._folder, answer.content)
+            self._held.fetched(answer.content, epoch)
+        (self._folder / snapshots.HEARD).touch()
 
     def _ship(self) -> None:
         self._shipper.ship()
@@ -175,6 +187,15 @@ class Master:
             path = self._folder / f"state-{number}"
             if path.exists():
                 self._core.ask("POST", "/state", path.read_bytes(), **{"content-type": "application/msgpack"})
+
+    def _serving(self) -> dict[str, int]:
+        """Which epoch each worker serves, as it said last; -1: it has not said."""
+        found = {}
+        for number in list(self._workers):
+            path = self._folder / f"state-{number}"
+            said = msgspec.msgpack.decode(path.read_bytes(), type=_Said) if path.exists() else None
+            found[said.id if said else f"worker {number}"] = said.epoch if said else -1
+        return found
 
     def _identify(self) -> None:
         """A name that stays the same after a restart."""

@@ -11,16 +11,20 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-import aiohttp
-
 from holdfast.gateway.dialects import errors, shelf
 from holdfast.gateway.dialects.openai import Embeddings
 from holdfast.gateway.dialects.responses import Responses
 from holdfast.gateway.proxy import headers as heads
+from holdfast.gateway.proxy import signing
+from holdfast.gateway.proxy.beside import UNKNOWN, Beside
 from holdfast.gateway.proxy.gateway import Gateway
+from holdfast.gateway.proxy.purse import Held
 from holdfast.gateway.proxy.records import Record
+from holdfast.gateway.proxy.reply import tokens_of
+from holdfast.gateway.proxy.response import Failure, Response
 from holdfast.gateway.proxy.upstreams import DEFAULT_WAIT, now
 from holdfast.gateway.rules.resolving import Decision, Step
+from holdfast.kernel.errors import TooLarge
 from holdfast.pricing.rules.charge import charge
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -55,6 +59,26 @@ async def body_of(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
+async def _body(receive: Receive, along: Beside | None) -> AsyncIterator[bytes]:
+    async for chunk in body_of(receive):
+        if along is not None:
+            along.saw(chunk)
+        yield chunk
+
+
+async def _whole(body: AsyncIterator[bytes] | bytes | None, most: int) -> bytes:
+    """A request's body, where its digest must be known before its first byte goes out. Raises ClientLeft, TooLarge."""
+    if not isinstance(body, AsyncIterator):
+        return body or b""
+    chunks, size = [], 0
+    async for chunk in body:
+        size += len(chunk)
+        if size > most:
+            raise TooLarge(f"a request that is signed has at most {most} bytes (HOLDFAST_MAX_BODY_BYTES)")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
 async def pass_through(
     gateway: Gateway,
     method: str,
@@ -66,52 +90,53 @@ async def pass_through(
     step: Step,
     trace: heads.Trace,
     record: Record,
+    whole: bytes | None = None,
+    along: Beside | None = None,
 ) -> None:
-    """Carries one request there and its answer back. `path` has its query, and no version where the base URL has it."""
+    """Carries one request there and its answer back. `path` has its query, and no version where the base URL has it.
+
+    `whole` is its body where that was read before; `along` is what the gateway does beside it.
+    """
     upstream = step.upstream
     record.upstream, record.region = step.name, upstream.region
     record.provider, record.address = shelf.provider_of(upstream), upstream.base_url
     live = gateway.upstreams.live(decision.workspace, step.name, upstream)
-    credential = await gateway.credentials.of(decision.workspace, upstream.credential)
+    credential = await gateway.credentials.of(decision.workspace, upstream)
     up = heads.upwards(headers, shelf.auth_of(upstream), credential, trace, record.span_id)
     up.update(upstream.headers)
     sends = "content-length" in headers or "transfer-encoding" in headers
     if "content-length" in headers:
         up["content-length"] = headers["content-length"]
-    await live.enter(decision.route.priority, decision.route.deadline or DEFAULT_WAIT)
-    started, begun = False, now()
-    gateway.live[record.span_id] = record
-    kept: list[bytes] = []
+    held = await gateway.purse.reserve_passed(decision, step, record)
     try:
-        response = await gateway.upstreams.send(
-            upstream, method, path, up, body_of(receive) if sends else None
-        )
+        await live.enter(decision.route.priority, decision.route.deadline or DEFAULT_WAIT)
+    except BaseException:
+        if held is not None:
+            gateway.purse.release(held)
+        raise
+    begun = now()
+    gateway.live[record.span_id] = record
+    settle = _Settling(gateway, decision, record, held)
+    try:
+        if along is not None:
+            await along.begin()
+        body = _body(receive, along) if sends and whole is None else whole
+        if signing.signs(upstream):
+            body = await _whole(body, gateway.settings.max_body_bytes)
+            up = signing.signed(upstream, method, path, up, body, credential)
+        if not isinstance(body, AsyncIterator):
+            up.pop("content-length", None)
+        response = await gateway.upstreams.send(upstream, method, path, up, body or None)
         try:
-            record.status = response.status
-            made = heads.downwards(response.raw_headers)
-            made.append((b"x-holdfast-call-id", record.span_id.hex().encode()))
-            length = response.headers.get("content-length")
-            if length is not None:
-                made.append((b"content-length", length.encode()))
-            await send({"type": "http.response.start", "status": response.status, "headers": made})
-            started = True
-            size = 0
-            async for chunk in response.content.iter_any():
-                record.first_ns = record.first_ns or time.time_ns()
-                size += len(chunk)
-                if size <= READ:
-                    kept.append(chunk)
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            if size > READ:
-                kept.clear()
-            await send({"type": "http.response.body", "body": b""})
+            await _carry(response, send, record, along, settle)
+            along = None
         finally:
-            response.close() if response.content.exception() else response.release()
+            response.release()
         live.latencies.append(now() - begun)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        record.error = "timeout" if isinstance(error, TimeoutError) else "connection_broken"
+    except Failure as error:
+        record.error = error.kind
         live.failed += 1
-        if started:
+        if record.status is not None:
             raise  # the server cuts the connection: that is how a broken body is told
         record.status = 502
         said = errors.error(
@@ -127,10 +152,55 @@ async def pass_through(
         live.sent += 1
         live.leave()
         del gateway.live[record.span_id]
-        _settle(gateway, decision, record, b"".join(kept))
+        settle(b"")
+        if along is not None:
+            along.over(record, b"")
 
 
-def _settle(gateway: Gateway, decision: Decision, record: Record, raw: bytes) -> None:
+async def _carry(
+    response: Response, send: Send, record: Record, along: Beside | None, settle: Callable[[bytes], None]
+) -> None:
+    """The answer to the client. It is settled, and what goes beside it is done, before the client has its end."""
+    record.status = response.status
+    made = heads.downwards(response.headers)
+    made.append((b"x-holdfast-call-id", record.span_id.hex().encode()))
+    length = response.header(b"content-length")
+    if length:
+        made.append((b"content-length", length.encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": made})
+    kept: list[bytes] = []
+    size, last = 0, b""
+    async for chunk in response:
+        record.first_ns = record.first_ns or time.time_ns()
+        size += len(chunk)
+        if along is not None or size <= READ:
+            kept.append(chunk)
+        if along is None and length.isdecimal() and size >= int(length):
+            last += chunk
+        elif along is None:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    raw = b"".join(kept) if along is not None or size <= READ else b""
+    if along is not None:
+        along.over(record, raw)
+    settle(raw)
+    await send({"type": "http.response.body", "body": raw if along is not None else last})
+
+
+class _Settling:
+    """Keeps the record and settles what is set aside, once."""
+
+    def __init__(self, gateway: Gateway, decision: Decision, record: Record, held: Held | None) -> None:
+        self._about = gateway, decision, record, held
+        self._done = False
+
+    def __call__(self, raw: bytes) -> None:
+        """`raw` is what was answered; nothing where it is long, or did not come whole."""
+        if not self._done:
+            self._done = True
+            _settle(*self._about, raw)
+
+
+def _settle(gateway: Gateway, decision: Decision, record: Record, held: Held | None, raw: bytes) -> None:
     record.ended_ns = time.time_ns()
     if (record.status or 0) >= 400:
         record.error = record.error or str(record.status)
@@ -138,7 +208,10 @@ def _settle(gateway: Gateway, decision: Decision, record: Record, raw: bytes) ->
         answer = reader.answer(raw)
         if answer.usage is not None:
             record.usage, record.response_model = tuple(answer.usage), answer.model
-            rates = decision.workspace.rates.get(record.upstream, {}).get(record.request_model)
+            rates_of = decision.workspace.rates_of
+            rates = rates_of(record.upstream, record.request_model)
+            if rates is None and answer.model:
+                rates = rates_of(record.upstream, answer.model)
             if rates is not None:
                 charged = charge(answer.usage, rates)
                 record.cost, record.currency, record.price = (
@@ -148,3 +221,7 @@ def _settle(gateway: Gateway, decision: Decision, record: Record, raw: bytes) ->
                 )
             break
     gateway.keep(record)
+    if held is not None and record.error in (None, *UNKNOWN):
+        gateway.purse.settle(held, record.cost, tokens_of(record.usage))
+    elif held is not None:
+        gateway.purse.release(held)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.gateway.guardrails.judging import Verdict
 from holdfast.gateway.model import Dialect, Dimensions
 
 
@@ -23,7 +24,18 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True):
     status: int | None
     error: str
     cost: Decimal | None = None
-    """What it counts at where it may have been billed though no answer came: its bound, an estimate."""
+    """What it counts at where it may have been billed though no answer came, an estimate: what was counted of a stream
+    that broke off, else its bound."""
+    usage: tuple[int | None, ...] | None = None
+    """The same in tokens, where a part of an answer came; an estimate too."""
+
+
+class Batch(msgspec.Struct, array_like=True, frozen=True):
+    """What a batch's record stands for: results that were answered, and how many failed."""
+
+    id: str
+    answered: int
+    failed: int
 
 
 class Record(msgspec.Struct, array_like=True):
@@ -69,6 +81,12 @@ class Record(msgspec.Struct, array_like=True):
     response: bytes = b""
     currency: str = "USD"
     variables: dict[str, Any] = {}
+    batch: Batch | None = None
+    lifted: tuple[str, ...] = ()
+    """Caps (scope=value) that it passes only because they were lifted."""
+    verdicts: list[Verdict] = []
+    asked_model: str = ""
+    """What the client called the model."""
 
 
 encode = msgspec.msgpack.Encoder(decimal_format="string").encode

@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from holdfast.gateway.dialects.speech import Asked, Body, Speech
 from holdfast.gateway.proxy import headers as heads
 from holdfast.gateway.proxy.call import Call
@@ -43,14 +45,17 @@ def copy(
         return
     ids = os.urandom(24)
     try:
-        where = resolving.resolve(
-            decision.workspace,
-            decision.key,
-            record.dimensions,
-            asked.model,
-            speech.dialect,
-            ids[16:].hex(),
-            release=shadow.release,
+        where = _guarded_alike(
+            resolving.resolve(
+                decision.workspace,
+                decision.key,
+                record.dimensions,
+                asked.model,
+                speech.dialect,
+                ids[16:].hex(),
+                release=shadow.release,
+            ),
+            decision,
         )
     except HoldfastError as error:
         log.warning("no shadow copy of route %s: %s", record.dimensions.route, error.detail)
@@ -82,9 +87,17 @@ def copy(
     task.add_done_callback(under_way.discard)
 
 
+def _guarded_alike(where: Decision, of: Decision) -> Decision:
+    """A copy goes nowhere by less than what judges its original: the guardrails of both releases hold for it."""
+    both = tuple(dict.fromkeys((*of.release.guardrails, *where.release.guardrails)))
+    if both == where.release.guardrails:
+        return where
+    return where._replace(release=msgspec.structs.replace(where.release, guardrails=both))
+
+
 async def _serve(call: Call) -> None:
     try:
-        await call.serve(shadow=True)
+        await call.serve(anew=True)
     except HoldfastError as error:
         log.debug("a shadow copy failed: %s", error.detail)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -10,10 +12,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from holdfast.gateway.model import Signed, Snapshot
-from holdfast.kernel.errors import Invalid
+from holdfast.kernel.errors import Conflict, Invalid
 
 FILE = "snapshot.bin"
 KEY = "core.pub"
+HEARD = "heard"
+"""An empty file, touched whenever the core has answered."""
 _signed = msgspec.msgpack.Decoder(Signed).decode
 _snapshot = msgspec.msgpack.Decoder(Snapshot).decode
 
@@ -48,6 +52,67 @@ class Watched:
             return None
         self._seen = seen
         return opened((self._folder / FILE).read_bytes(), (self._folder / KEY).read_bytes())
+
+    def unheard(self, now: datetime) -> float:
+        """Seconds since the core was last heard of; 0 where that is not known."""
+        try:
+            return max(0.0, now.timestamp() - (self._folder / HEARD).stat().st_mtime)
+        except FileNotFoundError:
+            return 0.0
+
+    def public_key(self) -> bytes:
+        """The core's; empty where the folder has none yet."""
+        path = self._folder / KEY
+        return path.read_bytes() if path.exists() else b""
+
+
+class Held:
+    """The snapshot file, as the one process that writes it has it; safe to use from several threads.
+
+    What the core answers is taken as it is: after a restore its epoch is lower. What is pushed is taken only where it is
+    newer, so nobody can put back what was signed before.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+
+    def epoch(self) -> int:
+        """Of what is held; -1 where nothing is. Raises Invalid."""
+        with self._lock:
+            return self._epoch()
+
+    def fetched(self, raw: bytes, after: int) -> None:
+        """Keeps what the core answered to one that held `after`; not where something was pushed meanwhile.
+
+        Raises Invalid.
+        """
+        self._opened(raw)
+        with self._lock:
+            if self._epoch() == after:
+                keep(self._folder, raw)
+
+    def pushed(self, raw: bytes) -> int:
+        """Keeps what somebody pushed; its epoch. Raises Invalid where it is not of the core, Conflict where it is older."""
+        epoch = self._opened(raw).epoch
+        with self._lock:
+            held = self._epoch()
+            if epoch < held:
+                raise Conflict(f"this gateway has epoch {held} already; {epoch} is older")
+            if epoch > held:
+                keep(self._folder, raw)
+        (self._folder / HEARD).touch()
+        return epoch
+
+    def _epoch(self) -> int:
+        path = self._folder / FILE
+        return self._opened(path.read_bytes()).epoch if path.exists() else -1
+
+    def _opened(self, raw: bytes) -> Snapshot:
+        public = self._folder / KEY
+        if not public.exists():
+            raise Invalid("this gateway has not met its core yet, and does not know its key")
+        return opened(raw, public.read_bytes())
 
 
 def keep(folder: Path, raw: bytes) -> None:

@@ -13,8 +13,8 @@ import shutil
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from holdfast.kernel.errors import Conflict, Unavailable
 
@@ -88,8 +88,7 @@ class Spool:
         self._size = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A record as it was written, and where the next one begins."""
 
     payload: bytes

@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
-from holdfast.gateway.model import Upstream, Workspace
+from holdfast.gateway.model import Timeouts, Upstream, Workspace
+from holdfast.gateway.proxy.asking import Client
+from holdfast.gateway.proxy.response import Response
 from holdfast.gateway.rules.breaking import Breaker
 from holdfast.gateway.rules.pacing import Concurrency, Retries
 from holdfast.kernel.errors import Unavailable
-from holdfast.platform import outbound
 from holdfast.platform.settings import Settings
 
 LONGEST_QUEUE = 2000
@@ -122,27 +118,9 @@ class Upstreams:
     """All upstreams, and the connections to them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        """Raises Invalid where a setting cannot be used."""
         self._live: dict[tuple[str, str], Live] = {}
-        self._timeouts: dict[Any, aiohttp.ClientTimeout] = {}
-        self._proxy = settings.proxy or None
-        connector = aiohttp.TCPConnector(
-            limit=0,
-            ssl=outbound.ssl_context(settings),
-            resolver=_Guarded(outbound.allowed(settings.outbound_allow)),
-            ttl_dns_cache=30,
-            keepalive_timeout=30,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            trust_env=False,
-        )
-        self._allowed = outbound.allowed(settings.outbound_allow)
-        self._numeric: set[str] = set()
-        """Addresses written as numbers that were judged already: they cannot change."""
+        self._client = Client(settings)
 
     def live(self, workspace: Workspace, name: str, upstream: Upstream) -> Live:
         """One of them; a changed configuration is taken over, what was learned of it stays."""
@@ -166,80 +144,35 @@ class Upstreams:
         path: str,
         headers: dict[str, str],
         body: bytes | AsyncIterator[bytes] | None,
-    ) -> aiohttp.ClientResponse:
-        """Sends a request; returns when the answer's headers are there. No redirect is followed."""
-        url = upstream.base_url.rstrip("/") + path
-        self._judge(url.split("/", 3)[2])
-        return await self._session.request(
-            method,
-            url,
-            data=body,
-            headers=headers,
-            timeout=self._timeout(upstream),
-            allow_redirects=False,
-            proxy=self._proxy,
-        )
+    ) -> Response:
+        """Sends a request; returns when the answer's head is there. No redirect is followed.
 
-    async def close(self) -> None:
-        """Closes all connections."""
-        await self._session.close()
+        Raises Failure; Unavailable and Invalid where nothing can be sent there.
+        """
+        there = upstream.base_url.rstrip("/")
+        return await self._client.send(there, upstream.timeouts, method, path, headers, body)
 
-    def _timeout(self, upstream: Upstream) -> aiohttp.ClientTimeout:
-        times = upstream.timeouts
-        found = self._timeouts.get(times)
-        if found is None:
-            found = self._timeouts[times] = aiohttp.ClientTimeout(
-                total=times.total, sock_connect=times.connect, sock_read=times.first_byte
-            )
-        return found
+    async def ask(self, url: str, headers: dict[str, str], body: bytes, most: int) -> bytes:
+        """What a webhook answers to a POST, `most` bytes at most; no redirect is followed.
 
-    def _judge(self, authority: str) -> None:
-        """An address that is written as a number is not resolved, so it is judged here. Raises Unavailable."""
-        host = authority.rpartition("@")[2]
-        host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-        if host in self._numeric or not host or not (host[-1].isdigit() or ":" in host):
-            return
-        if host in self._allowed.hosts:
-            return
-        for address in outbound.resolve(host, 0):
-            if not outbound.reachable(address, self._allowed):
-                raise Unavailable(PRIVATE)
-        self._numeric.add(host)
+        Raises Failure; Unavailable and Invalid where it is not to be reached, or answers with an error or too much.
+        """
+        response = await self._client.send(url, Timeouts(), "POST", "", headers, body)
+        try:
+            if response.status != 200:
+                raise Unavailable("a webhook answers with an error, or a redirect, which is not followed")
+            received = bytearray()
+            async for chunk in response:
+                received += chunk
+                if len(received) > most:
+                    raise Unavailable("a webhook's answer is too long")
+            return bytes(received)
+        finally:
+            response.release()
 
-
-PRIVATE = "this upstream's address is inside a private network; HOLDFAST_OUTBOUND_ALLOW can allow it"
-
-
-class _Guarded(AbstractResolver):
-    """Resolves a name and judges every address of it; the connection goes to what was judged."""
-
-    def __init__(self, allow: outbound.Allowed) -> None:
-        self._allow = allow
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        addresses = await loop.run_in_executor(None, outbound.resolve, host, port)
-        name = host.lower().rstrip(".")
-        if name not in self._allow.hosts and not all(
-            outbound.reachable(one, self._allow) for one in addresses
-        ):
-            raise Unavailable(PRIVATE)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(one),
-                port=port,
-                family=socket.AF_INET6 if one.version == 6 else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for one in addresses
-        ]
-
-    async def close(self) -> None:
-        """Nothing is open."""
+    def close(self) -> None:
+        """Closes the connections that are free."""
+        self._client.close()
 
 
 def now() -> float:

@@ -18,25 +18,33 @@ from pathlib import Path
 
 import msgspec
 import uvicorn
+from redis.asyncio import Redis
 
 from holdfast import __version__
-from holdfast.gateway.model import LiveRequest, Snapshot, State, UpstreamState
+from holdfast.gateway.limits.redis_counter import connect
+from holdfast.gateway.model import Snapshot
 from holdfast.gateway.proxy import snapshots
+from holdfast.gateway.proxy.batches import Batches
 from holdfast.gateway.proxy.credentials import Credentials
 from holdfast.gateway.proxy.door import Door
 from holdfast.gateway.proxy.gateway import Gateway
+from holdfast.gateway.proxy.memory import Memory
+from holdfast.gateway.proxy.once import Once
 from holdfast.gateway.proxy.purse import Purse
 from holdfast.gateway.proxy.records import Record, decode
+from holdfast.gateway.proxy.serving import Client
 from holdfast.gateway.proxy.spool import Spool, frames, segments
 from holdfast.gateway.proxy.upstreams import Live, Upstreams
 from holdfast.gateway.rules.breaking import Breaker
+from holdfast.gateway.states import KeyUsed, LiveRequest, State, UpstreamState
 from holdfast.kernel.errors import Invalid
 from holdfast.kernel.time import utc_now
+from holdfast.platform.secrets.references import operator_secret
 from holdfast.platform.settings import Settings
 
 log = logging.getLogger("holdfast.gateway")
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.1
 TURN_SECONDS = 5.0
 MOST_LIVE = 500
 
@@ -68,12 +76,17 @@ async def _serve(settings: Settings, place: Place) -> None:
         upstreams=Upstreams(settings),
         credentials=Credentials(settings),
         purse=Purse(settings, place.folder, place.number),
+        memory=Memory(place.folder / "memory", _redis(settings)),
+        once=Once(place.folder / "once"),
         spool=Spool(place.folder / "spool" / f"{place.number}.{os.getpid()}", settings.gateway_spool_bytes),
     )
+    gateway.unheard = watched.unheard(gateway.clock())
+    batches = Batches(gateway, place.folder / "batches")
+    gateway.public_key = watched.public_key()
     server = _Server(
         uvicorn.Config(
-            Door(gateway),
-            http="httptools",
+            Door(gateway, batches),
+            http=Client,
             ws="none",
             lifespan="off",
             proxy_headers=False,
@@ -90,24 +103,34 @@ async def _serve(settings: Settings, place: Place) -> None:
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]  # ours end it in order
     for told in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(told, server.handle_exit, told, None)
-    watching = asyncio.create_task(_watch(gateway, watched))
-    telling = asyncio.create_task(_tell(gateway, place))
+    taken = asyncio.Event()
+    watching = asyncio.create_task(_watch(gateway, watched, taken))
+    telling = asyncio.create_task(_tell(gateway, place, taken))
     _settle_orphans(gateway, place.folder)
     gateway.purse.meet(gateway.snapshot.workspaces)
+    following = asyncio.create_task(batches.run())
     stop = asyncio.Event()
     sharing = asyncio.create_task(gateway.purse.run(stop))
     try:
         await server.serve(sockets=[socket.socket(fileno=place.descriptor)])
+        await gateway.once.settled(settings.gateway_drain_seconds)
     finally:
-        for task in (watching, telling):
+        for task in (watching, telling, following):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         stop.set()
         await sharing
-        await gateway.upstreams.close()
+        gateway.upstreams.close()
         gateway.spool.close()
         gateway.purse.close()
+        gateway.memory.close()
+
+
+def _redis(settings: Settings) -> Redis | None:
+    """What several machines share, where there is one."""
+    url = operator_secret(settings, settings.redis_url.get_secret_value())
+    return connect(url) if url else None
 
 
 def _settle_orphans(gateway: Gateway, folder: Path) -> None:
@@ -151,9 +174,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def _watch(gateway: Gateway, watched: snapshots.Watched) -> None:
+async def _watch(gateway: Gateway, watched: snapshots.Watched, taken: asyncio.Event) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
+        gateway.unheard = watched.unheard(gateway.clock())
         try:
             found = watched.fresh()
         except (Invalid, OSError) as error:
@@ -161,13 +185,15 @@ async def _watch(gateway: Gateway, watched: snapshots.Watched) -> None:
             continue
         if found is not None and found.epoch != gateway.snapshot.epoch:  # lower after a restore
             gateway.snapshot = found
+            gateway.public_key = watched.public_key()
             gateway.purse.meet(found.workspaces)
             gateway.credentials.forget()
+            taken.set()
             log.info("epoch %s is in force", found.epoch)
 
 
-async def _tell(gateway: Gateway, place: Place) -> None:
-    """What this process knows, for the one that speaks with the core."""
+async def _tell(gateway: Gateway, place: Place, taken: asyncio.Event) -> None:
+    """What this process knows, for the one that speaks with the core; at once when it has taken over a snapshot."""
     turned = 0.0
     identity = (
         f"{(place.folder / 'id').read_text() if (place.folder / 'id').exists() else 'gw'}/{place.number}"
@@ -175,7 +201,9 @@ async def _tell(gateway: Gateway, place: Place) -> None:
     began = utc_now()
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(1.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(taken.wait(), 1.0)
+        taken.clear()
         if loop.time() - turned > TURN_SECONDS:
             turned = loop.time()
             gateway.spool.turn()
@@ -197,16 +225,23 @@ def state(gateway: Gateway, identity: str, began: datetime) -> State:
         for live in gateway.upstreams.all()
         for model, breaker in live.breakers.items()
     ]
+    told = gateway.purse.told_of(gateway.snapshot.workspaces)
     serving = tuple(_live(record) for record in list(gateway.live.values())[:MOST_LIVE])
     return State(
         id=identity,
         epoch=gateway.snapshot.epoch,
         version=__version__,
+        admin=gateway.settings.gateway_admin,
         started_at=began,
         at=at,
         upstreams=tuple(upstreams),
         live=serving,
         spool_bytes=gateway.spool.backlog(),
+        budgets=told.budgets,
+        limits=told.limits,
+        cut=told.cut,
+        events=told.events,
+        keys=tuple(KeyUsed(*one, _instant(at)) for one, at in gateway.used.items()),
     )
 
 
@@ -231,7 +266,7 @@ def _live(record: Record) -> LiveRequest:
     return LiveRequest(
         workspace=record.workspace,
         call_id=record.span_id.hex(),
-        started_at=datetime.fromtimestamp(record.started_ns / 1e9, UTC),
+        started_at=_instant(record.started_ns),
         route=record.dimensions.route,
         release=record.release,
         upstream=record.upstream,
@@ -240,3 +275,7 @@ def _live(record: Record) -> LiveRequest:
         system=record.dimensions.system,
         streaming=record.stream,
     )
+
+
+def _instant(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC)

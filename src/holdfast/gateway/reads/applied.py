@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.gateway import store
+from holdfast.gateway import governing, store
 from holdfast.gateway.model import Version
 from holdfast.kernel.context import Context
 from holdfast.kernel.errors import NotFound
@@ -10,8 +10,13 @@ from holdfast.storage.sql import Transaction
 
 
 def current(ctx: Context, tx: Transaction) -> Version | None:
-    """The configuration in force; None before the first."""
+    """The configuration as it was applied last; None before the first."""
     return store.latest(tx, ctx.workspace)
+
+
+def in_force(ctx: Context, tx: Transaction) -> Version | None:
+    """The configuration that gateways live by: as applied, and over it what was decided for governed routes."""
+    return governing.in_force(ctx, tx)
 
 
 def version(ctx: Context, tx: Transaction, number: int) -> Version:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.gateway import store
+from holdfast.gateway import governing
 from holdfast.gateway.dialects.shelf import provider_of
 from holdfast.gateway.model import ClientKey, Configuration, Dialect, Dimensions, Workspace
 from holdfast.gateway.reads.snapshot import rates_of
@@ -54,9 +54,13 @@ def explain(
     dialect: Dialect,
     key: str = "",
     said: Dimensions = Dimensions(),
+    call_id: str = "",
 ) -> Explained:
-    """How a request with this key (its id), model and dimensions is routed by the configuration in force."""
-    found = store.latest(tx, ctx.workspace)
+    """How a request with this key (its id), model and dimensions is routed by the configuration in force.
+
+    `call_id` decides the variant of a request that names nothing to be told apart by.
+    """
+    found = governing.in_force(ctx, tx)
     configured = found.configuration if found else Configuration()
     tenant = next(one for one in tenancy.all_workspaces(tx) if one.id == ctx.workspace)
     workspace = Workspace(
@@ -71,7 +75,9 @@ def explain(
     asks = ClientKey(key or "(any)", ctx.workspace)
     translates = dialect in resolving.TRANSLATED
     try:
-        decided = resolving.resolve(workspace, asks, said, model, dialect, "explain", translates=translates)
+        decided = resolving.resolve(
+            workspace, asks, said, model, dialect, call_id or "explain", translates=translates
+        )
     except HoldfastError as error:
         return Explained(workspace.version, (), said, "", "", (), (), error.detail)
     chain = tuple(

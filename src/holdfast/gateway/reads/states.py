@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from holdfast.gateway.model import State
+from holdfast.gateway.states import State
 from holdfast.kernel.time import Clock
 
 KEPT = timedelta(seconds=60)

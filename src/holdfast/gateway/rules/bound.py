@@ -51,11 +51,12 @@ def bound(
         if rates.needs_output and "output" not in band:
             return Unbounded(f"{rates.price_ids[0]} has no rate for output")
         rate_in, rate_out, band_fee = _dearest(band)
-        dearest_in, dearest_out, fee = (
-            max(dearest_in, rate_in),
-            max(dearest_out, rate_out),
-            max(fee, band_fee),
-        )
+        if rate_in > dearest_in:
+            dearest_in = rate_in
+        if rate_out > dearest_out:
+            dearest_out = rate_out
+        if band_fee > fee:
+            fee = band_fee
     total = _EXACT.add(_EXACT.multiply(dearest_in, read.tokens), _EXACT.multiply(dearest_out, out))
     return Bound(read.tokens, out, _EXACT.scaleb(_EXACT.add(total, fee), -6), rates.currency)
 

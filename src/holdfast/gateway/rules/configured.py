@@ -9,18 +9,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain, islice
 from types import MappingProxyType
 
 from holdfast.gateway.model import (
+    INNER_KEYS,
     Budget,
     Configuration,
     Dimensions,
+    Guardrail,
     KeyUse,
     Limit,
     Route,
     Scope,
     Upstream,
 )
+from holdfast.gateway.rules.configured_guardrails import guardrail_faults
 from holdfast.gateway.rules.configured_releases import release_faults
 from holdfast.gateway.rules.configured_upstreams import upstream_faults
 from holdfast.gateway.rules.written import MOST, Fault
@@ -38,51 +42,63 @@ class Known:
     """What is there to be named: references of secrets, keys (id → None, or why not to use it).
 
     `operator`: whether who writes may name the machine's own secrets. `kept`: upstreams in force, which keep what the
-    operator gave them for as long as they stay as they are.
+    operator gave them for as long as they stay as they are; `kept_guardrails` likewise.
     """
 
     operator: bool = False
     secrets: frozenset[str] = frozenset()
     keys: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     kept: Mapping[str, Upstream] = field(default_factory=lambda: MappingProxyType({}))
+    kept_guardrails: Mapping[str, Guardrail] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def faults(configured: Configuration, known: Known) -> list[Fault]:
     """Everything that is wrong, the first `MOST` of it; empty where the configuration can be applied."""
-    found = [
-        *_names(configured),
-        *(
+    found = chain(
+        _names(configured),
+        (
             fault
             for name, one in configured.upstreams.items()
             for fault in upstream_faults(
                 name, one, operator=known.operator, secrets=known.secrets, kept=known.kept.get(name)
             )
         ),
-        *(
+        (
             fault
             for name, one in configured.releases.items()
-            for fault in release_faults(name, one, configured.upstreams)
+            for fault in release_faults(name, one, configured.upstreams, configured.guardrails)
         ),
-        *(fault for name, one in configured.routes.items() for fault in _route(name, one, configured)),
-        *_claims(configured.routes),
-        *_regions(configured),
-        *(
+        (
+            fault
+            for name, one in configured.guardrails.items()
+            for fault in guardrail_faults(
+                name,
+                one,
+                operator=known.operator,
+                secrets=known.secrets,
+                kept=known.kept_guardrails.get(name),
+            )
+        ),
+        (fault for name, one in configured.routes.items() for fault in _route(name, one, configured)),
+        _claims(configured.routes),
+        _regions(configured),
+        (
             fault
             for name, one in configured.keys.items()
             for fault in _key(f"keys.{name}", name, one, configured, known)
         ),
-        *_budgets(configured, known),
-        *(
+        _budgets(configured, known),
+        (
             fault
             for index, one in enumerate(configured.limits)
             for fault in _limit(f"limits[{index}]", one, configured, known)
         ),
-    ]
-    return found[:MOST]
+    )
+    return list(islice(found, MOST))
 
 
 def _names(configured: Configuration) -> Iterator[Fault]:
-    for part in ("upstreams", "releases", "routes"):
+    for part in ("upstreams", "guardrails", "releases", "routes"):
         for name in getattr(configured, part):
             if not _NAME.fullmatch(name):
                 yield Fault(
@@ -133,8 +149,9 @@ def _route_numbers(where: str, route: Route) -> Iterator[Fault]:
         yield Fault(f"{where}.max_output_tokens", "at least 1; leave it out for none")
     if route.cache_seconds < 0:
         yield Fault(f"{where}.cache_seconds", "not negative; 0 is no cache")
-    if not 0 <= route.deadline <= LONGEST_WAIT:
-        yield Fault(f"{where}.deadline", f"from 0 to {LONGEST_WAIT:.0f} seconds")
+    for name, seconds in (("deadline", route.deadline), ("hedge_seconds", route.hedge_seconds)):
+        if not 0 <= seconds <= LONGEST_WAIT:
+            yield Fault(f"{where}.{name}", f"from 0 to {LONGEST_WAIT:.0f} seconds")
     if len(route.message) > 10_000:
         yield Fault(f"{where}.message", "at most 10000 characters")
 
@@ -239,8 +256,11 @@ def _only(where: str, one: Budget | Limit, configured: Configuration, known: Kno
     if one.only and one.scope is Scope.WORKSPACE:
         yield Fault(f"{where}.only", "there is one workspace; leave this out")
     for index, value in enumerate(one.only):
-        if one.scope is Scope.KEY and value not in known.keys:
-            yield Fault(f"{where}.only[{index}]", "there is no such key in this workspace")
+        if one.scope is Scope.KEY and value not in known.keys and value not in INNER_KEYS:
+            inner = ", ".join(sorted(INNER_KEYS))
+            yield Fault(
+                f"{where}.only[{index}]", f"there is no such key in this workspace, and it is none of {inner}"
+            )
         if one.scope is Scope.ROUTE and value not in configured.routes:
             yield Fault(f"{where}.only[{index}]", _no_route(value))
 

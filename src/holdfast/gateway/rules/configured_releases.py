@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from holdfast.gateway.model import Prompt, Release, Upstream, Variable
-from holdfast.gateway.rules.rendering import PLACEHOLDER, TYPES
-from holdfast.gateway.rules.written import Fault, inexact
+from holdfast.gateway.rules.placeholders import Placeholder, Stray, position, scanned
+from holdfast.gateway.rules.rendering import LONGEST, TYPES
+from holdfast.gateway.rules.written import DEEPEST, Fault, inexact
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _OWN = frozenset({"model", "stream", "messages", "input", "contents", "system", "prompt"})
 """What is no parameter: the chain, the client and the prompt say it."""
 
 
-def release_faults(name: str, release: Release, upstreams: Mapping[str, Upstream]) -> Iterator[Fault]:
-    """Every fault of a release."""
+def release_faults(
+    name: str, release: Release, upstreams: Mapping[str, Upstream], guardrails: Collection[str]
+) -> Iterator[Fault]:
+    """Every fault of a release. `guardrails` are the names of those that there are."""
     where = f"releases.{name}"
     if not release.chain:
         yield Fault(f"{where}.chain", "a chain has at least one upstream")
@@ -35,6 +38,12 @@ def release_faults(name: str, release: Release, upstreams: Mapping[str, Upstream
                 f"{where}.parameters.{parameter}", "this is no parameter: chain, client and prompt say it"
             )
     yield from inexact(release.parameters, f"{where}.parameters")
+    for index, one in enumerate(release.guardrails):
+        place = f"{where}.guardrails[{index}]"
+        if one not in guardrails:
+            yield Fault(place, f"there is no guardrail {one[:120]!r} under guardrails")
+        elif one in release.guardrails[:index]:
+            yield Fault(place, "this guardrail is listed already")
     if release.prompt is not None:
         yield from _prompt(f"{where}.prompt", release.prompt)
 
@@ -43,21 +52,37 @@ def _prompt(where: str, prompt: Prompt) -> Iterator[Fault]:
     if not prompt.messages:
         yield Fault(f"{where}.messages", "a prompt has at least one message")
     used: set[str] = set()
+    strays, room = False, LONGEST
     for index, message in enumerate(prompt.messages):
         place = f"{where}.messages[{index}]"
         if not isinstance(message.get("role"), str) or "content" not in message:
             yield Fault(place, "a message has a role and content")
         yield from inexact(message, place)
         for at, text in _texts(message, place):
-            used |= {found[0] for found in PLACEHOLDER.findall(text)}
-            if "{{" in PLACEHOLDER.sub("", text):
-                yield Fault(at, "a placeholder is {{name}}, with letters, digits and _")
-    for name in sorted(used - prompt.variables.keys()):
-        yield Fault(f"{where}.messages", f"{{{{{name}}}}} is not declared under variables")
+            room -= len(text)
+            for tag in scanned(text):
+                said = tag.said if isinstance(tag, Stray) else _misplaced(tag, prompt.variables, used)
+                strays |= isinstance(tag, Stray)
+                if said:
+                    yield Fault(at, f"{position(text, tag.at)}: {said}")
+    if room < 0:
+        yield Fault(f"{where}.messages", f"a prompt has at most {LONGEST} characters")
     for name, variable in prompt.variables.items():
-        if name not in used:
+        if name not in used and not strays:
             yield Fault(f"{where}.variables.{name}", "no message has a place for it; remove it")
         yield from _variable(f"{where}.variables.{name}", name, variable)
+
+
+def _misplaced(tag: Placeholder, variables: Mapping[str, Variable], used: set[str]) -> str:
+    """What is wrong with a placeholder, '' where nothing is; a name that is not declared is told once."""
+    seen = tag.name in used
+    used.add(tag.name)
+    variable = variables.get(tag.name)
+    if variable is None:
+        return "" if seen else f"{{{{{tag.name[:100]}}}}} is not declared under variables"
+    if tag.path and variable.type != "json":
+        return f"{tag.name} has no parts: it is a {variable.type[:100]}; declare it as json, or remove what follows the dot"
+    return ""
 
 
 def _variable(where: str, name: str, variable: Variable) -> Iterator[Fault]:
@@ -74,13 +99,15 @@ def _variable(where: str, name: str, variable: Variable) -> Iterator[Fault]:
     yield from inexact(default, f"{where}.default")
 
 
-def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every text inside a value, with its place."""
+def _texts(value: Any, where: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Every text inside a value, with its place, down to the depth below which it is a fault already."""
     if isinstance(value, str):
         yield where, value
+    elif depth >= DEEPEST:
+        return
     elif isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _texts(inner, f"{where}.{name}")
+            yield from _texts(inner, f"{where}.{name}", depth + 1)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            yield from _texts(inner, f"{where}[{index}]")
+            yield from _texts(inner, f"{where}[{index}]", depth + 1)

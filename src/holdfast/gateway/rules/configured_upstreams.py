@@ -8,22 +8,26 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
-from holdfast.gateway.dialects.shelf import auth_of
+from holdfast.gateway.dialects.shelf import auth_of, signed_for
 from holdfast.gateway.model import Auth, Dialect, Timeouts, Upstream
 from holdfast.gateway.rules.written import Fault
 from holdfast.pricing.model import Usage
 
 AUTHS: Mapping[Dialect, tuple[Auth, ...]] = MappingProxyType(
     {
-        Dialect.OPENAI: (Auth.BEARER, Auth.API_KEY, Auth.X_API_KEY, Auth.NONE),
-        Dialect.ANTHROPIC: (Auth.X_API_KEY, Auth.BEARER, Auth.API_KEY, Auth.NONE),
-        Dialect.GEMINI: (Auth.GOOGLE, Auth.BEARER, Auth.NONE),
+        Dialect.OPENAI: (Auth.BEARER, Auth.API_KEY, Auth.X_API_KEY, Auth.SIGV4, Auth.NONE),
+        Dialect.ANTHROPIC: (Auth.X_API_KEY, Auth.BEARER, Auth.API_KEY, Auth.SIGV4, Auth.NONE),
+        Dialect.GEMINI: (Auth.GOOGLE, Auth.BEARER, Auth.SIGV4, Auth.NONE),
         Dialect.BEDROCK: (Auth.SIGV4, Auth.BEARER, Auth.NONE),
     }
 )
 """How credentials may be sent, by dialect."""
-OPERATORS = ("env:", "file:", "vault:")
+OPERATORS = ("env:", "file:", "vault:", "workload:")
 """References that only the operator may write: they reach into the machine."""
+WORKLOADS: Mapping[str, Auth] = MappingProxyType(
+    {"aws": Auth.SIGV4, "azure": Auth.BEARER, "gcp": Auth.BEARER}
+)
+"""Clouds at which a machine has an identity of its own, and how what they give it is sent."""
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,2000}")
 _CREDENTIAL_HEADERS = frozenset(
@@ -49,6 +53,8 @@ def upstream_faults(
     allowed = AUTHS[upstream.dialect]
     if upstream.auth is not None and upstream.auth not in allowed:
         yield Fault(f"{where}.auth", f"an upstream that speaks {upstream.dialect} takes {', '.join(allowed)}")
+    if auth_of(upstream) is Auth.SIGV4 and not signed_for(upstream)[1]:
+        yield Fault(f"{where}.region", "a request is signed for one region of AWS; name it (us-east-1)")
     yield from _credential(where, upstream, secrets, operator=operator or inherits(upstream, kept))
     yield from _headers(f"{where}.headers", upstream.headers)
     yield from _timeouts(f"{where}.timeouts", upstream.timeouts)
@@ -100,23 +106,40 @@ def _credential(
             yield Fault(place, f"{auth} needs a credential; name a secret (secret:…), or say auth: none")
     elif auth is Auth.NONE:
         yield Fault(place, "with auth none no credential is sent; leave it out")
-    elif text.startswith("secret:"):
+    else:
+        yield from reference_faults(place, text, secrets, operator=operator)
+        if operator and text.startswith("workload:") and text not in OPERATORS:
+            yield from _workload(place, text, auth)
+
+
+def reference_faults(place: str, text: str, secrets: Collection[str], *, operator: bool) -> Iterator[Fault]:
+    """What is wrong with a reference to a credential. `operator`: whether it may reach into the machine."""
+    if text.startswith("secret:"):
         if text not in secrets:
             yield Fault(place, "there is no such secret in this workspace")
     elif not text.startswith(OPERATORS):
         yield Fault(
-            place, "a credential is a reference, never the key itself: secret:…, or env:, file:, vault:"
+            place,
+            "a credential is a reference, never the key itself: secret:…, or env:, file:, vault:, workload:",
         )
     elif not operator:
         yield Fault(
             place,
-            "only the operator may name env:, file: or vault:, with `holdfast gateway apply`;"
+            "only the operator may name env:, file:, vault: or workload:, with `holdfast gateway apply`;"
             " keep the key as a secret of this workspace and name that (secret:…)",
         )
     elif text.startswith("file:") and not PurePosixPath(text[5:]).is_absolute():
         yield Fault(place, "a secret's file is given by its whole path")
     elif text in OPERATORS:
         yield Fault(place, "this names nothing")
+
+
+def _workload(place: str, text: str, auth: Auth) -> Iterator[Fault]:
+    wanted = WORKLOADS.get(text.removeprefix("workload:"))
+    if wanted is None:
+        yield Fault(place, f"a machine's identity is workload:{', workload:'.join(WORKLOADS)}")
+    elif auth is not wanted:
+        yield Fault(place, f"what {text} gives is sent by auth: {wanted}")
 
 
 def _headers(where: str, headers: Mapping[str, str]) -> Iterator[Fault]:

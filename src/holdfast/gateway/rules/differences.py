@@ -10,7 +10,7 @@ import msgspec
 
 from holdfast.gateway.model import Configuration
 
-_NAMED = ("upstreams", "releases", "routes", "keys", "regions")
+_NAMED = ("upstreams", "guardrails", "releases", "routes", "keys", "regions")
 _LISTED = ("budgets", "limits")
 
 

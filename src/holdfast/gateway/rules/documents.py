@@ -54,6 +54,8 @@ def parse(text: bytes) -> Any:
 def _said(error: yaml.MarkedYAMLError) -> str:
     """The parser's sentence. Those of its constructors may repeat what is written there, so only ours are passed on."""
     if isinstance(error, yaml.constructor.ConstructorError):
+        if error.problem == "found unhashable key":
+            return "a name is text; and a text that begins with { or [ stands in quotes"
         known = ("aliases", "this name")
         return str(error.problem) if str(error.problem).startswith(known) else "this is no plain value"
     return str(error.problem or "this is not YAML")

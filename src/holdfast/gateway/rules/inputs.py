@@ -60,6 +60,8 @@ _SERVICE = MappingProxyType(
     }
 )
 """Fields by which a request asks for dearer service → what costs no more than the standard rates."""
+_UNUSUAL = frozenset((*_STORED, *_FETCHED, *_SERVICE, "context_management", "functions", "prompt", "tools"))
+"""Fields that most requests have none of: all that is looked at beside what is said."""
 
 
 class Input(NamedTuple):
@@ -117,15 +119,12 @@ def input_bound(
     """
     tally = _Tally(dialect, model)
     try:
-        _beyond(body)
-        _tools(body.get("tools"), tally)
-        for name in _STORED:
-            if body.get(name):
-                raise _Unsized(f"the vendor adds what `{name}` stands for")
-        if isinstance(body.get("prompt"), dict):
-            raise _Unsized("the vendor adds the prompt that it keeps")
-        if body.get("functions"):
-            tally.extra += WITH_TOOLS
+        if not _UNUSUAL.isdisjoint(body):
+            _beyond(body)
+            _tools(body.get("tools"), tally)
+            _stored(body)
+            if body.get("functions"):
+                tally.extra += WITH_TOOLS
         _WALKS[dialect](body, tally)
     except _Hidden as hidden:
         return Unbounded(str(hidden))
@@ -147,6 +146,15 @@ def _beyond(body: Mapping[str, Any]) -> None:
             raise _Hidden(f"the vendor runs what `{name}` stands for and adds what it finds")
     if "compact" in str(body.get("context_management") or ""):
         raise _Hidden("compaction reads the conversation once more")
+
+
+def _stored(body: Mapping[str, Any]) -> None:
+    """Raises where a request stands for more input, which the vendor keeps."""
+    for name in _STORED:
+        if body.get(name):
+            raise _Unsized(f"the vendor adds what `{name}` stands for")
+    if isinstance(body.get("prompt"), dict):
+        raise _Unsized("the vendor adds the prompt that it keeps")
 
 
 def _predicted(body: Mapping[str, Any]) -> int:
@@ -174,7 +182,7 @@ def _tools(tools: Any, tally: _Tally) -> None:
 
 
 def _untyped(tool: Mapping[str, Any], tally: _Tally) -> str:
-    """The kind of a tool that states none: Anthropic's and Bedrock's are the client's, Gemini's are named by their key."""
+    """The kind of a tool that states none: Anthropic's are the client's, Gemini's are named by their key."""
     for name in tool:
         if name in ("functionDeclarations", "function_declarations"):
             declared = tool[name]
@@ -184,8 +192,6 @@ def _untyped(tool: Mapping[str, Any], tally: _Tally) -> str:
             "description",
             "input_schema",
             "cache_control",
-            "toolSpec",
-            "cachePoint",
             "strict",
         ):
             return name
@@ -281,37 +287,11 @@ def _gemini_part(part: Mapping[str, Any], tally: _Tally) -> None:
         raise _Unsized(f"a file of type `{kind}`, whose length in tokens is not known")
 
 
-def _bedrock(body: Mapping[str, Any], tally: _Tally) -> None:
-    """Converse: parts are objects with one key that names their kind."""
-    configured = body.get("toolConfig")
-    if isinstance(configured, dict):
-        _tools(configured.get("tools"), tally)
-    messages = body.get("messages")
-    for message in messages if isinstance(messages, list) else ():
-        tally.extra += PER_MESSAGE
-        content = message.get("content") if isinstance(message, dict) else None
-        _bedrock_parts(content, tally)
-
-
-def _bedrock_parts(parts: Any, tally: _Tally) -> None:
-    for part in parts if isinstance(parts, list) else ():
-        if not isinstance(part, dict):
-            continue
-        if isinstance(result := part.get("toolResult"), dict):
-            _bedrock_parts(result.get("content"), tally)
-        elif isinstance(image := part.get("image"), dict):
-            source = image.get("source")
-            data = source.get("bytes") if isinstance(source, dict) else None
-            tally.picture(data if isinstance(data, str) else None)
-        elif "document" in part or "video" in part or "audio" in part:
-            raise _Unsized(f"a {next(iter(part))} whose length in tokens is not known")
-
-
 _WALKS = {
     Dialect.OPENAI: _openai,
     Dialect.ANTHROPIC: _anthropic,
     Dialect.GEMINI: _gemini,
-    Dialect.BEDROCK: _bedrock,
+    Dialect.BEDROCK: _anthropic,
 }
 
 

@@ -48,14 +48,12 @@ def _openai(body: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """Anthropic's `tool_use`, Bedrock's `toolUse`, Gemini's `functionCall`."""
+    """Anthropic's `tool_use`, Gemini's `functionCall`."""
     for message in _backwards(body.get("messages") or body.get("contents")):
         if message.get("role") in ("assistant", "model"):
             for part in _backwards(message.get("content") or message.get("parts")):
                 if part.get("type") == "tool_use":
                     yield part.get("name"), part.get("input")
-                elif isinstance(call := part.get("toolUse"), dict):
-                    yield call.get("name"), call.get("input")
                 elif isinstance(call := part.get("functionCall"), dict):
                     yield call.get("name"), call.get("args")
             return

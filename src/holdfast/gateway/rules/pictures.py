@@ -59,7 +59,7 @@ def picture_tokens(dialect: Dialect, model: str, size: tuple[int, int] | None, *
     `low` is OpenAI's `detail: low`. `model` is the upstream's name of it.
     """
     model = model.rpartition("/")[2].removeprefix("ft:")
-    if dialect is Dialect.ANTHROPIC or "claude" in model:
+    if dialect in (Dialect.ANTHROPIC, Dialect.BEDROCK) or "claude" in model:
         if size is None:
             return _ANTHROPIC_MOST
         return min(_ANTHROPIC_MOST, max(ceil(size[0] * size[1] / 750), _grid(size, 28)))

@@ -6,7 +6,6 @@ rendered again. Of a `json` variable `{{name.key.0}}` takes a part, by keys of o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -14,11 +13,13 @@ from typing import Any
 import msgspec
 
 from holdfast.gateway.model import Prompt, Variable
+from holdfast.gateway.rules.placeholders import PLACEHOLDER
 from holdfast.kernel.errors import Invalid
 
-PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z0-9_]+)*)\s*\}\}")
 LONGEST = 1 << 20
-"""Characters of a rendered prompt."""
+"""Characters of a rendered prompt: work and memory are bounded by it, the prompt's own length and its longest value."""
+PLACES = 9
+"""Digits of a place in a list."""
 TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
         "string": (str,),
@@ -63,11 +64,13 @@ def _is(value: Any, kind: str) -> bool:
 
 def _in_place(part: Any, values: Mapping[str, Any], room: list[int]) -> Any:
     if isinstance(part, str):
-        made = PLACEHOLDER.sub(lambda found: _text(found, values, room), part) if "{{" in part else part
-        room[0] -= len(made)
-        if room[0] < 0:
-            raise Invalid(f"the rendered prompt is over {LONGEST} characters", where="variables")
-        return made
+        pieces, end = [], 0
+        for found in PLACEHOLDER.finditer(part):
+            pieces.append(_fitting(part[end : found.start()], room))
+            pieces.append(_fitting(_text(found[1], found[2], values), room))
+            end = found.end()
+        pieces.append(_fitting(part[end:], room))
+        return "".join(pieces)
     if isinstance(part, Mapping):
         return {name: _in_place(inner, values, room) for name, inner in part.items()}
     if isinstance(part, Sequence):
@@ -75,20 +78,27 @@ def _in_place(part: Any, values: Mapping[str, Any], room: list[int]) -> Any:
     return part
 
 
-def _text(found: re.Match[str], values: Mapping[str, Any], room: list[int]) -> str:
-    name, path = found[1], found[2]
+def _fitting(text: str, room: list[int]) -> str:
+    room[0] -= len(text)
+    if room[0] < 0:
+        raise Invalid(f"the rendered prompt is over {LONGEST} characters", where="variables")
+    return text
+
+
+def _text(name: str, path: str, values: Mapping[str, Any]) -> str:
     if name not in values:
         raise Invalid(f"the prompt uses {name}, which it does not declare", where=f"variables.{name}")
     value: Any = values[name]
     for step in path.split(".")[1:]:
         if isinstance(value, dict) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and step.isdecimal() and len(step) <= PLACES and int(step) < len(value):
             value = value[int(step)]
         else:
-            raise Invalid(f"the variable {name} has no {name}{path}", where=f"variables.{name}")
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    room[0] -= len(text)
-    if room[0] < 0:
-        raise Invalid(f"the rendered prompt is over {LONGEST} characters", where="variables")
-    return text
+            raise Invalid(f"the variable {name} has no {(name + path)[:200]}", where=f"variables.{name}")
+    if isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value).decode()
+    except RecursionError:
+        raise Invalid(f"the variable {name} is nested too deeply", where=f"variables.{name}") from None

@@ -28,10 +28,15 @@ class Kind(StrEnum):
     LOOP = "loop"
     CLOSED = "closed"  # usage came in above its bound
     UNBOUNDED = "unbounded"  # no bound in the budget's currency can be stated
+    SHARE = "share"  # this gateway's share is used up, and nothing is lent now
 
 
 class Entry(NamedTuple):
-    """One account that a request counts against: a budget over one value of its scope, in one window."""
+    """One account that a request counts against: a budget over one value of its scope, in one window.
+
+    Break-glass: a `lifted` one lets requests pass above its cap, and while it is closed; of the cap, `extra` is what a
+    lift has added.
+    """
 
     budget: str
     scope: Scope
@@ -42,6 +47,8 @@ class Entry(NamedTuple):
     hard: bool = True
     kind: Kind = Kind.BUDGET
     currency: str = "USD"
+    lifted: bool = False
+    extra: int = 0
 
     @property
     def key(self) -> Key:
@@ -79,7 +86,7 @@ class Reservation(NamedTuple):
 
 
 class Granted(NamedTuple):
-    """The request may be sent. `crossed` are soft budgets, and lifted hard ones, that it takes above their amount."""
+    """The request may be sent. `crossed` are soft budgets, and lifted hard ones, that it takes above their own amount."""
 
     crossed: tuple[Entry, ...] = ()
 
@@ -126,7 +133,7 @@ class Orphan(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Where one account stands. `lease`: what this process may use of it; None: all of it."""
+    """Where one account stands. `lease`: what this process may use of it; None: all of it. `elsewhere`: what others hold."""
 
     key: Key
     scope: Scope
@@ -136,3 +143,4 @@ class Standing(NamedTuple):
     reserved: int
     closed: bool
     lease: int | None
+    elsewhere: int = 0

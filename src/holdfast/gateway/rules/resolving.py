@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
+from typing import NamedTuple
 
+from msgspec import structs
+
+from holdfast.gateway.dialects.shelf import words_of
 from holdfast.gateway.model import (
     ClientKey,
     Configuration,
@@ -15,25 +17,28 @@ from holdfast.gateway.model import (
     KeyUse,
     Release,
     Route,
+    Side,
     Snapshot,
     Target,
+    Traffic,
     Upstream,
     Workspace,
 )
 from holdfast.gateway.rules.splitting import chosen, sticky_key
 from holdfast.kernel.errors import Denied, HoldfastError, Invalid, NotFound, Unauthenticated
 
-TRANSLATED = {Dialect.OPENAI: Dialect.ANTHROPIC, Dialect.ANTHROPIC: Dialect.OPENAI}
-"""Which dialect can also be served by which other."""
+TRANSLATED = {
+    Dialect.OPENAI: (Dialect.ANTHROPIC, Dialect.BEDROCK),
+    Dialect.ANTHROPIC: (Dialect.OPENAI, Dialect.BEDROCK),
+}
+"""Which dialect can also be served by which others."""
 DIRECT = Release(chain=())
 NO_USE = KeyUse()
 NO_ROUTE = Route()
-NO_PINS: Mapping[tuple[str, str, str], str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One upstream to try, in order."""
+class Step(NamedTuple):
+    """One upstream to try, in order. `translated`: the request is said there in other words than the client's."""
 
     name: str
     upstream: Upstream
@@ -41,8 +46,7 @@ class Step:
     translated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Where a request goes, and why."""
 
     workspace: Workspace
@@ -52,7 +56,7 @@ class Decision:
     release: Release
     release_id: str
     chain: tuple[Step, ...]
-    why: tuple[str, ...] = field(default=())
+    why: tuple[str, ...] = ()
     release_name: str = ""
 
 
@@ -91,15 +95,16 @@ def resolve(
     otherwise: str,
     *,
     release: str = "",
-    pinned: Mapping[tuple[str, str, str], str] = NO_PINS,
+    began: str = "",
     translates: bool = False,
+    unheard: float = 0.0,
 ) -> Decision:
     """Where a request goes. Raises Denied, NotFound, Invalid, each with the reason.
 
     `otherwise` (its call id) decides its variant where it names nothing to be told apart by. `release` asks for one
-    release by name, as shadow copies do. `pinned`: (workspace, route, conversation) → the name of the release that the
-    conversation began on, which it keeps as long as that has a weight. `translates`: whether the request can also be
-    said in another dialect.
+    release by name, as shadow copies do. `began`: the name of the release that the conversation began on, which it keeps as
+    long as that has a weight or keeps its conversations. `translates`: whether the request can also be
+    said in another dialect. `unheard`: seconds since the core was heard of.
     """
     configuration = workspace.configuration
     use = configuration.keys.get(key.id, NO_USE)
@@ -111,14 +116,20 @@ def resolve(
         raise Denied(f"this key may not ask for the model {model}", where="model")
     route = configuration.routes[name] if name else NO_ROUTE
     known = settled(_with_route(dimensions, name), use, route)
-    began = pinned.get((workspace.id, name, known.session), "") if known.session else ""
-    chosen_name = release or _release_name(name, route, known, otherwise, began, why)
+    if release and release not in configuration.releases:
+        raise NotFound(f"there is no release {release}", where="release")
+    governed = workspace.governed.get(name)
+    chosen_name = (
+        release or _stable(governed, unheard, why) or _release_name(name, route, known, otherwise, began, why)
+    )
     found = configuration.releases[chosen_name] if chosen_name else DIRECT
     alias = model in route.models
     targets = found.chain if chosen_name else _direct(configuration, model, why)
     steps = tuple(_steps(configuration, targets, model, alias, dialect, translates, known.system, why))
     if not steps:
         raise _nothing(name, model, why)
+    if found.guardrails:
+        why += [_judged(one, configuration) for one in found.guardrails]
     release_id = workspace.release_ids.get(chosen_name, "")
     return Decision(workspace, key, known, route, found, release_id, steps, tuple(why), chosen_name)
 
@@ -145,8 +156,17 @@ def _route_name(configuration: Configuration, asked: str, use: KeyUse, model: st
 def _with_route(dimensions: Dimensions, route: str) -> Dimensions:
     if dimensions.route == route:
         return dimensions
-    values = {name: getattr(dimensions, name) for name in Dimensions.__struct_fields__}
-    return Dimensions(**{**values, "route": route})
+    return structs.replace(dimensions, route=route)
+
+
+def _stable(governed: Traffic | None, unheard: float, why: list[str]) -> str:
+    """The release that is served while nobody can say whether a rollout was stopped meanwhile; empty else."""
+    if governed is None or not governed.stale_seconds or unheard <= governed.stale_seconds:
+        return ""
+    why.append(
+        f"release {governed.stable}: the core was not heard of for {unheard:.0f} s, so no rollout goes on"
+    )
+    return governed.stable
 
 
 def _release_name(
@@ -156,7 +176,7 @@ def _release_name(
         if route.release:
             why.append(f"release {route.release}: all of the route's traffic")
         return route.release
-    if any(one.release == began and one.weight > 0 for one in route.variants):
+    if any(one.release == began and (one.weight > 0 or one.keeps) for one in route.variants):
         why.append(f"release {began}: the conversation began on it")
         return began
     variant = chosen(route.variants, sticky_key(name, route, dimensions, otherwise))
@@ -193,7 +213,9 @@ def _steps(
             where = upstream.region or "of no stated region"
             why.append(f"not {target.upstream}: {where}, and {system or 'every system'} is bound to regions")
             continue
-        if upstream.dialect != dialect and not (translates and TRANSLATED.get(dialect) == upstream.dialect):
+        if upstream.dialect != dialect and not (
+            translates and upstream.dialect in TRANSLATED.get(dialect, ())
+        ):
             why.append(f"not {target.upstream}: it speaks {upstream.dialect}, the request {dialect}")
             continue
         wanted = target.model or ("" if alias else model)
@@ -204,8 +226,8 @@ def _steps(
                 )
                 continue
             wanted = upstream.models[0]
-        translated = upstream.dialect != dialect
-        said = f", said in {upstream.dialect}" if translated else ""
+        translated = words_of(upstream.dialect) != dialect
+        said = f", said in {upstream.dialect}" if upstream.dialect != dialect else ""
         why.append(f"{target.upstream}, model {wanted}{said}")
         found.append(Step(target.upstream, upstream, wanted, translated))
     return found
@@ -215,6 +237,12 @@ def allowed_regions(regions: Mapping[str, Sequence[str]], system: str) -> Sequen
     """The regions that may see a system's traffic; None where it is not bound."""
     own = regions.get(system) if system else None
     return own if own is not None else regions.get("*")
+
+
+def _judged(name: str, configuration: Configuration) -> str:
+    guardrail = configuration.guardrails[name]
+    sides = "input and output" if guardrail.at is Side.BOTH else guardrail.at
+    return f"guardrail {name}: {guardrail.kind} on {sides}, {guardrail.action}"
 
 
 def _nothing(name: str, model: str, why: Sequence[str]) -> HoldfastError:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from msgspec import structs
 
-from holdfast.gateway.model import Budget, Dimensions, Limit, Period, Scope, Workspace
+from holdfast.gateway.model import Budget, Dimensions, Lift, Lifted, Limit, Period, Scope, Workspace
 from holdfast.gateway.rules.amounts import units
-from holdfast.gateway.rules.reservations import Ceiling, Entry, Kind
+from holdfast.gateway.rules.reservations import Ceiling, Entry, Kind, Standing
 from holdfast.gateway.rules.windows import Window, window
 
 RUN_KEPT = 24 * 3600.0
 """Seconds after its last request for which the spending and steps of a run are remembered."""
+REMEMBERED = 4096
+"""Requests that say different things, for which it is remembered what they count against."""
 RUN = "run"
 """The window of what counts over a whole run."""
 
@@ -56,13 +58,25 @@ class _Limit(NamedTuple):
     run_cost: int | None
 
 
+class Applied(NamedTuple):
+    """What requests that say the same count against, from one instant to another (Unix seconds)."""
+
+    entries: tuple[Entry, ...]
+    ceilings: tuple[Ceiling, ...]
+    since: float
+    until: float
+
+
 class LimitBook:
     """The budgets and limits of one workspace as applied: made once for a snapshot, asked for each request."""
 
-    __slots__ = ("_budgets", "_limits", "_zone")
+    __slots__ = ("_budgets", "_known", "_lifts", "_limits", "_workspace", "_zone")
 
     def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace.id
+        self._known: dict[tuple[str, str, Dimensions], Applied] = {}
         self._zone = workspace.time_zone
+        self._lifts = workspace.lifts
         kept: dict[str, _Budget] = {}
         for budget in workspace.configuration.budgets:
             one = _Budget(
@@ -92,6 +106,23 @@ class LimitBook:
             for name, one in limits.items()
         )
 
+    def applied(self, key: str, model: str, said: Dimensions, now: float) -> Applied:
+        """What a request counts against at `now`; remembered until a window ends where only that can change it."""
+        asked = key, model, said
+        known = self._known.get(asked)
+        if known is not None and known.since <= now < known.until:
+            return known
+        at = datetime.fromtimestamp(now, UTC)
+        values = scope_values(self._workspace, key, model, said)
+        entries = self.entries(values, at)
+        until = min((one.ends for one in entries), default=float("inf"))
+        found = Applied(entries, self.ceilings(values, at), now, until)
+        if not self._lifts and not said.run:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[asked] = found
+        return found
+
     def entries(self, values: Mapping[Scope, str], at: datetime) -> tuple[Entry, ...]:
         """The accounts that a request with these values counts against at `at`."""
         found = []
@@ -104,43 +135,78 @@ class LimitBook:
             if known is None:
                 now = window(one.period, at, self._zone)
                 known = windows[one.period] = now, now.end.timestamp()
-            found.append(
-                Entry(
-                    one.id,
-                    one.scope,
-                    value,
-                    known[0].id,
-                    one.cap,
-                    known[1],
-                    one.hard,
-                    Kind.BUDGET,
-                    one.currency,
-                )
-            )
+            found.append(self._entry(one, value, known[0].id, known[1], at))
         run = values.get(Scope.RUN)
         if run is not None:
-            found += self._of_run(values, run, at.timestamp() + RUN_KEPT)
+            found += self._of_run(values, run, at)
         return tuple(found)
 
-    def _of_run(self, values: Mapping[Scope, str], run: str, ends: float) -> list[Entry]:
+    def _of_run(self, values: Mapping[Scope, str], run: str, at: datetime) -> list[Entry]:
+        found = []
+        ends = at.timestamp() + RUN_KEPT
+        for one in self._limits:
+            value = values.get(one.scope)
+            if value is None or (one.only and value not in one.only):
+                continue
+            lifted = self._lift(Lifted.LIMIT, one.scope, value, at) is not None
+            for kind, name, most in (
+                (Kind.RUN_COST, RUN, one.run_cost),
+                (Kind.RUN_STEPS, f"{RUN}-steps", one.limit.run_steps),
+            ):
+                if most is not None:
+                    entry = Entry(one.id, Scope.RUN, run, name, most, ends, True, kind)
+                    found.append(entry._replace(lifted=True) if lifted else entry)
+        return found
+
+    def _lift(self, what: Lifted, scope: Scope, value: str, at: datetime) -> Lift | None:
+        """The lift in force that goes furthest."""
+        best: Lift | None = None
+        for one in self._lifts:
+            over = one.what is what and one.scope is scope and one.value in ("", value)
+            if not over or not one.holds(at):
+                continue
+            if one.extra is None:
+                return one
+            if best is None or best.extra is None or one.extra > best.extra:
+                best = one
+        return best
+
+    def again(self, standing: Standing, at: datetime) -> tuple[Entry, Period] | None:
+        """What an account that was counted in stands under now; None where its budget is not applied any more."""
+        budget, value, window_id = standing.key
+        one = next((one for one in self._budgets if one.id == budget), None)
+        if one is None or standing.kind is not Kind.BUDGET:
+            return None
+        return self._entry(one, value, window_id, standing.ends, at), one.period
+
+    def _entry(self, one: _Budget, value: str, window_id: str, ends: float, at: datetime) -> Entry:
+        lift = self._lift(Lifted.BUDGET, one.scope, value, at) if one.hard else None
+        extra = units(lift.extra) if lift is not None and lift.extra is not None else 0
+        return Entry(
+            one.id,
+            one.scope,
+            value,
+            window_id,
+            one.cap + extra,
+            ends,
+            one.hard,
+            Kind.BUDGET,
+            one.currency,
+            lift is not None and lift.extra is None,
+            extra,
+        )
+
+    def ceilings(self, values: Mapping[Scope, str], at: datetime) -> tuple[Ceiling, ...]:
+        """The rates and ceilings that a request with these values is under. Repeated tool calls count per run.
+
+        Those that are lifted are left out, and count nothing meanwhile.
+        """
         found = []
         for one in self._limits:
             value = values.get(one.scope)
             if value is None or (one.only and value not in one.only):
                 continue
-            if one.run_cost is not None:
-                found.append(Entry(one.id, Scope.RUN, run, RUN, one.run_cost, ends, True, Kind.RUN_COST))
-            if one.limit.run_steps is not None:
-                steps = one.limit.run_steps
-                found.append(Entry(one.id, Scope.RUN, run, f"{RUN}-steps", steps, ends, True, Kind.RUN_STEPS))
-        return found
-
-    def ceilings(self, values: Mapping[Scope, str]) -> tuple[Ceiling, ...]:
-        """The rates and ceilings that a request with these values is under. Repeated tool calls count per run."""
-        found = []
-        for one in self._limits:
-            value = values.get(one.scope)
-            if value is None or (one.only and value not in one.only):
+            if self._lift(Lifted.LIMIT, one.scope, value, at) is not None:
                 continue
             limit = one.limit
             rates = (limit.requests_per_minute, limit.tokens_per_minute, limit.concurrency)

@@ -13,32 +13,48 @@ from typing import Any
 import msgspec
 
 from holdfast.gateway.model import (
+    Action,
     Auth,
     Budget,
     Configuration,
     Dialect,
+    Guardrail,
+    GuardrailKind,
     KeyUse,
     Limit,
+    OnFailure,
     Period,
     Release,
     Route,
     Scope,
+    Side,
     Upstream,
 )
 
 _PLACE = re.compile(r"^(.*) - at `\$(.*)`$", re.DOTALL)
 NAMED: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
-    {"upstreams": Upstream, "releases": Release, "routes": Route, "keys": KeyUse}
+    {"upstreams": Upstream, "guardrails": Guardrail, "releases": Release, "routes": Route, "keys": KeyUse}
 )
 LISTED: Mapping[str, type[msgspec.Struct]] = MappingProxyType({"budgets": Budget, "limits": Limit})
 WORDS: Mapping[str, type[StrEnum]] = MappingProxyType(
-    {"dialect": Dialect, "auth": Auth, "scope": Scope, "period": Period}
+    {
+        "dialect": Dialect,
+        "auth": Auth,
+        "scope": Scope,
+        "period": Period,
+        "kind": GuardrailKind,
+        "action": Action,
+        "at": Side,
+        "on_failure": OnFailure,
+    }
 )
 """Fields that take one of a few words."""
 MOST = 50
 """Faults that are told at once."""
 EXACT = (1 << 53) - 1
 """The largest whole number that every reader of JSON takes for the same."""
+DEEPEST = 64
+"""Lists and mappings within one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +80,19 @@ def read(document: Mapping[str, Any]) -> tuple[Configuration | None, list[Fault]
     return None, faults
 
 
-def inexact(value: Any, where: str) -> Iterator[Fault]:
+def inexact(value: Any, where: str, depth: int = 0) -> Iterator[Fault]:
     """What of a value JSON cannot carry to everybody alike."""
-    if isinstance(value, Mapping):
+    if depth > DEEPEST:
+        yield Fault(where[:200], f"this is nested too deeply: {DEEPEST} lists and mappings at most")
+    elif isinstance(value, Mapping):
         for name, inner in value.items():
             if isinstance(name, str):
-                yield from inexact(inner, f"{where}.{name}")
+                yield from inexact(inner, f"{where}.{name}", depth + 1)
             else:
                 yield Fault(where, "names are text; put the name in quotes")
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            yield from inexact(inner, f"{where}[{index}]")
+            yield from inexact(inner, f"{where}[{index}]", depth + 1)
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield Fault(where, "a number is finite")

@@ -246,6 +246,11 @@ def address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def network(request: Request) -> str:
+    """What counts as one sender: its address, or the network of it."""
+    return rules.network_of(address(request))
+
+
 def _holds(found: Caller, needed: Scope, everywhere: bool) -> Caller:
     if not found.may(needed) or (everywhere and not found.reach[needed].everywhere):
         raise Denied(f"this needs the permission {needed.value!r}, which you do not have in this workspace")

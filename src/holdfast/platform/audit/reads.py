@@ -14,7 +14,7 @@ from holdfast.platform.audit.rules import merkle
 from holdfast.platform.audit.rules.checkpoints import LogProof, write_proof
 from holdfast.platform.audit.rules.exports import as_line
 from holdfast.platform.audit.rules.notes import Verifier, read_vkey
-from holdfast.platform.audit.rules.records import read_record
+from holdfast.platform.audit.rules.records import commit, read_record
 from holdfast.platform.audit.rules.verification import LogCheck, check_lines, report_of
 from holdfast.storage.sql import Transaction
 
@@ -66,6 +66,33 @@ def entry(ctx: Context, tx: Transaction, index: int) -> Entry:
 def said(entry: Entry) -> AuditRecord | None:
     """What an entry says, or None when it is erased. Raises Invalid when it was tampered with."""
     return None if entry.text is None else read_record(entry.text)
+
+
+def vouched(ctx: Context, tx: Transaction, entry: Entry) -> AuditRecord | None:
+    """What an entry says, where its text is the one that its leaf and the tree above it commit to; None where it is erased.
+
+    For decisions that rest on an entry: whoever edits its row is found out here. Raises Invalid then.
+    """
+    if entry.text is None or entry.salt is None:
+        return None
+    tree = store.tree(tx, ctx.workspace)
+    frontier = None if tree is None else merkle.Frontier.unpack(tree.size, tree.frontier)
+    whole = (
+        tree is not None
+        and frontier is not None
+        and commit(entry.text, entry.salt) == entry.leaf_hash
+        and entry.index < tree.size
+        and merkle.verify_inclusion(
+            entry.index,
+            tree.size,
+            entry.leaf_hash,
+            merkle.inclusion_proof(entry.index, tree.size, store.lookup(tx, ctx.workspace)),
+            frontier.root(),
+        )
+    )
+    if not whole:
+        raise Invalid(f"audit entry {entry.index} was tampered with; run `holdfast audit verify`")
+    return read_record(entry.text, exact=False)
 
 
 def latest_checkpoint(ctx: Context, tx: Transaction) -> Checkpoint | None:

@@ -48,9 +48,9 @@ def unknown(reason: str, rates: Rates | None = None) -> Charge:
     return Charge(None, rates.currency, rates.price_ids[0], rates.effective_from, rates.source, {}, reason)
 
 
-def reported(amount: Decimal, currency: str = "USD") -> Charge:
-    """What the application or provider said that the call cost, taken at its word."""
-    return Charge(amount, currency, None, None, "reported", {})
+def reported(amount: Decimal, currency: str = "USD", *, source: str = "reported") -> Charge:
+    """What the application or provider said that the call cost (or the gateway: its `source`), taken at its word."""
+    return Charge(amount, currency, None, None, source, {})
 
 
 def charge(usage: Usage, rates: Rates) -> Charge:

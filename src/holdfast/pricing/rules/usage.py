@@ -8,8 +8,8 @@ Gemini keeps thinking outside the candidates, OpenAI inside the completion. Here
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Literal
 
 from holdfast.pricing.model import Impossible, Partition, Usage
@@ -22,6 +22,7 @@ LIMIT = 10**12
 """No single call holds a million million tokens; a larger count is an error of the sender."""
 
 _FIELDS = Usage._fields
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SUBSETS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("input_cache_write", ("input_cache_write_5m", "input_cache_write_1h")),
     ("input_cache_read", ("cache_read_audio",)),
@@ -106,9 +107,11 @@ def _vetted(usage: Usage) -> Partition:
 
 def _refused(usage: Usage, problems: tuple[Impossible, ...]) -> Partition:
     """`usage` without the sides in which something is impossible."""
+    if not problems:
+        return Partition(usage, ())
     sides = {problem.side for problem in problems}
     emptied = {name: None for name in _FIELDS if _side(name) in sides}
-    return Partition(usage._replace(**emptied) if emptied else usage, problems)
+    return Partition(usage._replace(**emptied), problems)
 
 
 def partition_openai(raw: Mapping[str, Any]) -> Partition:
@@ -129,20 +132,23 @@ def partition_openai(raw: Mapping[str, Any]) -> Partition:
     problems: tuple[Impossible, ...] = ()
     if total is not None and input_total is not None and output is not None:
         output, problems = _billed_output(total, input_total, output)
-    partition = from_totals(
-        input_total=input_total,
-        cache_read=cached,
-        cache_write=_count(read, "cache_write_tokens"),
-        rest=Usage(
-            output=output,
-            output_reasoning=_count(wrote, "reasoning_tokens"),
-            input_audio=_count(read, "audio_tokens"),
-            input_image=_count(read, "image_tokens"),
-            output_audio=_count(wrote, "audio_tokens"),
-            output_image=_count(wrote, "image_tokens"),
-        ),
-    )
-    return replace(partition, problems=problems + partition.problems)
+    if not read and not wrote and cached is None:  # the common case, quickly: plain counts without parts
+        partition = _vetted(Usage(input_uncached=input_total, output=output))
+    else:
+        partition = from_totals(
+            input_total=input_total,
+            cache_read=cached,
+            cache_write=_count(read, "cache_write_tokens"),
+            rest=Usage(
+                output=output,
+                output_reasoning=_count(wrote, "reasoning_tokens"),
+                input_audio=_count(read, "audio_tokens"),
+                input_image=_count(read, "image_tokens"),
+                output_audio=_count(wrote, "audio_tokens"),
+                output_image=_count(wrote, "image_tokens"),
+            ),
+        )
+    return partition._replace(problems=problems + partition.problems) if problems else partition
 
 
 def _billed_output(total: int, given: int, output: int) -> tuple[int, tuple[Impossible, ...]]:
@@ -212,14 +218,14 @@ def partition_gemini(raw: Mapping[str, Any]) -> Partition:
             output_image=written.get("IMAGE"),
         ),
     )
-    return replace(partition, problems=problems + partition.problems)
+    return partition._replace(problems=problems + partition.problems)
 
 
 def _count(raw: Mapping[str, Any], *names: str) -> int | None:
     """The first of `names` that holds a whole number; anything else is unknown."""
     for name in names:
         value = raw.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
+        if type(value) is int:  # True and False are no counts
             return value
     return None
 
@@ -227,9 +233,9 @@ def _count(raw: Mapping[str, Any], *names: str) -> int | None:
 def _details(raw: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     for name in names:
         value = raw.get(name)
-        if isinstance(value, Mapping):
+        if value is not None and isinstance(value, Mapping):
             return value
-    return {}
+    return _NOTHING
 
 
 def _total(counts: list[int | None]) -> int | None:

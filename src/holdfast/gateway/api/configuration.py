@@ -10,12 +10,13 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from holdfast.gateway import actions
-from holdfast.gateway.model import Dialect, Dimensions, LiveRequest, State, UpstreamState, Version
+from holdfast.gateway.model import Dialect, Dimensions, Version
 from holdfast.gateway.reads import applied as reads
 from holdfast.gateway.reads import explained
 from holdfast.gateway.reads.states import States
 from holdfast.gateway.rules.differences import Change
 from holdfast.gateway.rules.written import Fault
+from holdfast.gateway.states import LiveRequest, State, UpstreamState
 from holdfast.kernel.errors import Invalid
 from holdfast.kernel.time import iso
 from holdfast.platform.access.guard import caller, problems, services
@@ -175,6 +176,20 @@ class ExplainedOut(BaseModel):
     budgets: list[str]
     refused: str
 
+    @classmethod
+    def of(cls, told: explained.Explained) -> ExplainedOut:
+        """As it was worked out."""
+        return cls(
+            version=told.version,
+            steps=list(told.steps),
+            dimensions={name: getattr(told.dimensions, name) for name in Dimensions.__struct_fields__},
+            release=told.release,
+            release_id=told.release_id,
+            chain=[StopOut(**asdict(one)) for one in told.chain],
+            budgets=list(told.budgets),
+            refused=told.refused,
+        )
+
 
 class UpstreamOut(BaseModel):
     """How an upstream and model are doing in one gateway."""
@@ -332,16 +347,7 @@ def explain_request(request: Request, by: Reader, body: AskIn) -> ExplainedOut:
         told = explained.explain(
             by.ctx, tx, pricer, model=body.model, dialect=body.dialect, key=body.key, said=said
         )
-    return ExplainedOut(
-        version=told.version,
-        steps=list(told.steps),
-        dimensions={name: getattr(told.dimensions, name) for name in Dimensions.__struct_fields__},
-        release=told.release,
-        release_id=told.release_id,
-        chain=[StopOut(**asdict(one)) for one in told.chain],
-        budgets=list(told.budgets),
-        refused=told.refused,
-    )
+    return ExplainedOut.of(told)
 
 
 @router.get("/secrets")

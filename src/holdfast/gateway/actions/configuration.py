@@ -1,4 +1,4 @@
-"""Verbs of the gateway: judge a document, check it, apply it."""
+"""Verbs on the configuration: judge a document, check it, apply it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
-from holdfast.gateway import store
+from holdfast.gateway import governing, store
 from holdfast.gateway.model import Configuration, Version
 from holdfast.gateway.rules.configured import Known, faults
 from holdfast.gateway.rules.configured_upstreams import base_url_faults
 from holdfast.gateway.rules.differences import Change, changes
 from holdfast.gateway.rules.documents import MAX_BYTES, parse
+from holdfast.gateway.rules.overlaying import governed_faults
 from holdfast.gateway.rules.parting import parts
 from holdfast.gateway.rules.written import Fault, read
 from holdfast.kernel.context import Context
@@ -66,7 +67,7 @@ class Applied:
 
 
 def judge(settings: Settings, document: bytes | Mapping[str, Any]) -> Judged:
-    """Reads a document (bytes: as YAML, of which JSON is a part), and asks where its upstreams lead.
+    """Reads a document (bytes: as YAML, of which JSON is a part), and asks where its upstreams and webhooks lead.
 
     Names are resolved, so do it before a transaction begins. Raises Invalid for bytes that cannot be read.
 
@@ -77,8 +78,9 @@ def judge(settings: Settings, document: bytes | Mapping[str, Any]) -> Judged:
     if configured is None:
         return Judged(None, tuple(found))
     warnings: list[Fault] = []
-    for name, upstream in configured.upstreams.items():
-        url, where = upstream.base_url, f"upstreams.{name}.base_url"
+    urls = {f"upstreams.{name}.base_url": one.base_url for name, one in configured.upstreams.items()}
+    urls |= {f"guardrails.{name}.url": one.url for name, one in configured.guardrails.items() if one.url}
+    for where, url in urls.items():
         if any(base_url_faults(where, url)):
             continue  # said with the other faults
         try:
@@ -99,8 +101,15 @@ def check(ctx: Context, tx: Transaction, judged: Judged) -> Check:
     old, new = (before.configuration if before else Configuration()), judged.configuration
     revoked = {key.id for key in access.keys(tx, ctx.workspace) if key.revoked_at is not None}
     warnings = [Fault(f"keys.{key}", "this key is revoked") for key in new.keys if key in revoked]
-    found = (*faults(new, _known(ctx, tx, old)), *judged.faults)
-    return Check(version, changes(old, new), found, (*judged.warnings, *warnings))
+    differs = changes(old, new)
+    governed = governing.traffic(tx, ctx.workspace)
+    contents = governing.contents(ctx, tx, governed.values())
+    found = (
+        *faults(new, _known(ctx, tx, old)),
+        *judged.faults,
+        *governed_faults(differs, new, governed, contents),
+    )
+    return Check(version, differs, found, (*judged.warnings, *warnings))
 
 
 def apply(
@@ -129,7 +138,7 @@ def apply(
     epochs.advance(tx)  # first: whoever advances holds the counter before the audit tree
     release_ids = {}
     for name, release in judged.configuration.releases.items():
-        body, components = parts(release)
+        body, components = parts(release, judged.configuration.guardrails)
         release_ids[name] = registry.register(ctx, tx, body=body, components=components, rationale=note).id
     made = Version(
         workspace=ctx.workspace,
@@ -161,16 +170,14 @@ def keep_secret(ctx: Context, tx: Transaction, master: MasterKey, name: str, tex
 
 
 def remove_secret(ctx: Context, tx: Transaction, name: str) -> None:
-    """Forgets an upstream's credential. Raises NotFound, and Conflict while an upstream in force names it."""
+    """Forgets a credential. Raises NotFound, and Conflict while an upstream or a guardrail in force names it."""
     reference = {one: text for text, one in own_secrets(ctx, tx)}.get(name)
     if reference is None:
         raise NotFound("the gateway has no secret of this name in this workspace")
     current = store.latest(tx, ctx.workspace)
-    users = [
-        upstream
-        for upstream, one in (current.configuration.upstreams if current else {}).items()
-        if one.credential == reference
-    ]
+    configured = current.configuration if current else Configuration()
+    users = [name for name, one in configured.upstreams.items() if one.credential == reference]
+    users += [name for name, one in configured.guardrails.items() if one.credential == reference]
     if users:
         raise Conflict(f"the configuration in force needs it: {', '.join(sorted(users))}")
     secrets.remove(ctx, tx, reference.partition(":")[2])
@@ -199,6 +206,7 @@ def _known(ctx: Context, tx: Transaction, old: Configuration) -> Known:
         secrets=frozenset(reference for reference, _ in own_secrets(ctx, tx)),
         keys=keys,
         kept=old.upstreams,
+        kept_guardrails=old.guardrails,
     )
 
 

@@ -1,100 +1,130 @@
-"""The Gateway page: the processes, upstreams as they are now, routes, requests under way, and a dry run."""
+"""The Gateway page: the processes, requests under way, upstreams as they are now, routes, and what passes through."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from holdfast.gateway.dialects.shelf import provider_of
-from holdfast.gateway.model import Configuration, Dialect, Dimensions, Release, Route, State, UpstreamState
-from holdfast.gateway.reads import applied, explained
+from holdfast.gateway.model import Configuration, Release, Route
+from holdfast.gateway.pages.doors import Reader, tabs
+from holdfast.gateway.reads import applied
+from holdfast.gateway.reads import share as shares
+from holdfast.gateway.reads.failures import failures
 from holdfast.gateway.reads.states import States
-from holdfast.kernel.errors import Invalid
+from holdfast.gateway.states import State, UpstreamState
 from holdfast.platform.access import reads as access
-from holdfast.platform.access.guard import page_caller, services
-from holdfast.platform.access.model import Caller, Scope
+from holdfast.platform.access.guard import services
+from holdfast.platform.access.model import Caller
 from holdfast.platform.epochs import reads as epochs
-from holdfast.platform.frame import here, page
-from holdfast.storage.sql import Transaction
-from holdfast.web.links import Here
+from holdfast.platform.frame import fragment, page
 
 router = APIRouter(include_in_schema=False, prefix="/w/{workspace}/gateway")
-Reader = Annotated[Caller, Depends(page_caller(Scope.READ, everywhere=True))]
 MOST_LIVE = 50
-SAYS = ("tenant", "user", "session", "agent", "system")
-"""Dimensions that the dry run asks for; the rest can be given to the API."""
 
 
 @router.get("")
 def gateway_page(request: Request, by: Reader) -> HTMLResponse:
     """The page."""
-    place, found = here(request), services(request)
-    states: States = request.app.state.gateway_states
-    told = states.all()
+    found = services(request)
+    told = _states(request)
     with found.database.reading() as tx:
         current = applied.current(by.ctx, tx)
         epoch = epochs.current(tx)
-        names = {key.id: key.name for key in access.keys(tx, by.ctx.workspace)}
-        dry = _dry_run(request, by, tx, place)
     configured = current.configuration if current else Configuration()
     workspace = by.ctx.workspace
-    live = [one for state in told for one in state.live if one.workspace == workspace]
-    live.sort(key=lambda one: one.started_at)
     return page(
         request,
         by,
         "gateway/gateway.html",
         timeless=True,
+        tabs=tabs(by, ""),
         version=current,
         processes=[_process(one, epoch) for one in told],
         upstreams=[_upstream(name, configured, told, workspace) for name in configured.upstreams],
         routes=[_route(name, route, configured) for name, route in configured.routes.items()],
-        live=[
+        calls=f"/w/{by.workspace.slug}/calls",
+        command=f"holdfast gateway apply gateway.yaml --workspace {by.workspace.slug}",
+        **_live(request, by, told),
+    )
+
+
+@router.get("/live")
+def live_fragment(request: Request, by: Reader) -> HTMLResponse:
+    """Requests under way, as gateways said last."""
+    return fragment(request, by, "gateway/_live.html", **_live(request, by, _states(request)))
+
+
+@router.get("/share")
+def share_fragment(
+    request: Request, by: Reader, window: Annotated[Literal["24h", "7d"], Query()] = "24h"
+) -> HTMLResponse:
+    """Which share of each system's traffic passes through Holdfast."""
+    found = services(request)
+    with found.database.reading() as tx:
+        systems = shares.systems(by.ctx, tx)
+    rows = shares.share(by.ctx, found.columns, window, systems)
+    return fragment(request, by, "gateway/_share.html", window=window, rows=rows)
+
+
+@router.get("/failures")
+def failures_fragment(request: Request, by: Reader) -> HTMLResponse:
+    """Failed calls of the last hour, by route."""
+    found = services(request)
+    with found.database.reading() as tx:
+        current = applied.current(by.ctx, tx)
+    routes = list(current.configuration.routes) if current else []
+    base = f"/w/{by.workspace.slug}"
+    rows = [
+        {
+            "route": one.route,
+            "href": f"{base}/calls?route={quote(one.route)}&status=error&range=1h",
+            "calls": one.calls,
+            "errors": one.errors,
+            "rate": one.errors / one.calls if one.calls else None,
+            "last": one.last_at
+            and {
+                "at": one.last_at,
+                "type": one.last_type or "failed",
+                "trace_href": f"{base}/traces/{one.last_trace}",
+            },
+        }
+        for one in failures(by.ctx, found.columns, routes)
+    ]
+    return fragment(request, by, "gateway/_failures.html", rows=rows)
+
+
+def _states(request: Request) -> tuple[State, ...]:
+    states: States = request.app.state.gateway_states
+    return states.all()
+
+
+def _live(request: Request, by: Caller, told: Sequence[State]) -> dict[str, Any]:
+    with services(request).database.reading() as tx:
+        names = {key.id: key.name for key in access.keys(tx, by.ctx.workspace)}
+    live = [one for state in told for one in state.live if one.workspace == by.ctx.workspace]
+    live.sort(key=lambda one: one.started_at)
+    return {
+        "live": [
             {
-                "at": one.started_at,
+                "age_ms": max(0.0, (by.ctx.now - one.started_at) / timedelta(milliseconds=1)),
                 "route": one.route,
                 "model": one.model,
                 "upstream": one.upstream,
                 "key": names.get(one.key, one.key),
+                "system": one.system,
                 "streaming": one.streaming,
+                "call_id": one.call_id,
             }
             for one in live[:MOST_LIVE]
         ],
-        more_live=max(0, len(live) - MOST_LIVE),
-        dry=dry,
-        keys=sorted(names.items(), key=lambda pair: pair[1]),
-        calls=f"/w/{by.workspace.slug}/calls",
-        command=f"holdfast gateway apply gateway.yaml --workspace {by.workspace.slug}",
-    )
-
-
-def _dry_run(request: Request, by: Caller, tx: Transaction, place: Here) -> dict[str, Any]:
-    """The form as it was filled, and what it resolves to where a model was named."""
-    asked = {
-        name: (place.get(f"ask_{name}") or "")[:300] for name in ("model", "dialect", "key", "route", *SAYS)
+        "more_live": max(0, len(live) - MOST_LIVE),
     }
-    made: dict[str, Any] = {"asked": asked, "says": SAYS, "told": None}
-    if not asked["model"]:
-        return made
-    try:
-        dialect = Dialect(asked["dialect"] or "openai")
-    except ValueError:
-        raise Invalid("there is no such dialect", where="ask_dialect") from None
-    said = Dimensions(route=asked["route"], **{name: asked[name] for name in SAYS})
-    pricer = request.app.state.gateway_pricer
-    made["told"] = explained.explain(
-        by.ctx, tx, pricer, model=asked["model"], dialect=dialect, key=asked["key"], said=said
-    )
-    made["dimensions"] = [
-        (name, getattr(made["told"].dimensions, name))
-        for name in Dimensions.__struct_fields__
-        if getattr(made["told"].dimensions, name)
-    ]
-    return made
 
 
 def _process(state: State, epoch: int) -> dict[str, Any]:
