@@ -2,29 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from holdfast.kernel.context import Context
 from holdfast.kernel.errors import NotFound
-from holdfast.registry import rules, store
-from holdfast.registry.model import Component, Kind, Release
+from holdfast.kernel.page import Page, decode_cursor, encode_cursor
+from holdfast.registry.model import (
+    Component,
+    Difference,
+    Document,
+    Kind,
+    Manifest,
+    ManifestDifference,
+    Release,
+    Version,
+)
+from holdfast.registry.rules import differences, naming
+from holdfast.registry.store import manifests as kept_manifests
+from holdfast.registry.store import releases as kept_releases
+from holdfast.registry.store import versions as kept_versions
 from holdfast.storage.sql import Transaction
+
+SAMPLES = 20
+"""Documents of each sort that a difference of manifests names."""
+MOST_AT_ONCE = 1000
 
 
 def release(ctx: Context, tx: Transaction, release_id: str) -> tuple[Release, tuple[Component, ...]]:
     """A release of the workspace with its components, by kind. Raises NotFound."""
-    found = store.release(tx, ctx.workspace, release_id)
+    found = kept_releases.release(tx, ctx.workspace, release_id)
     if found is None:
         raise NotFound("there is no such release in this workspace")
-    return found, tuple(store.components_by_hash(tx, ctx.workspace, found.components.values()))
+    return found, tuple(components(ctx, tx, found.components.values()))
 
 
 def releases(ctx: Context, tx: Transaction) -> list[Release]:
     """All releases of the workspace, the latest first."""
-    return store.releases_of(tx, ctx.workspace)
+    return kept_releases.releases_of(tx, ctx.workspace)
 
 
 def release_id(body: Mapping[str, Any], components: Mapping[Kind, Mapping[str, Any]]) -> str:
     """The id that a release of this content has or would have. Raises Invalid."""
-    return rules.release_id(body, {kind: rules.component_hash(kind, one) for kind, one in components.items()})
+    return naming.release_id(
+        body, {kind: naming.component_hash(kind, one) for kind, one in components.items()}
+    )
+
+
+def components(ctx: Context, tx: Transaction, hashes: Collection[str]) -> list[Component]:
+    """Those of the workspace among these, by kind."""
+    return kept_releases.components_by_hash(tx, ctx.workspace, hashes)
+
+
+def names(ctx: Context, tx: Transaction, kind: Kind) -> list[Version]:
+    """The latest version of each named component of a kind, by name."""
+    return kept_versions.heads(tx, ctx.workspace, kind)
+
+
+def versions(ctx: Context, tx: Transaction, kind: Kind, name: str) -> list[Version]:
+    """All versions of a named component, the latest first; none where there is no such name."""
+    return kept_versions.versions_of(tx, ctx.workspace, kind, name)
+
+
+def version(ctx: Context, tx: Transaction, kind: Kind, name: str, number: int) -> tuple[Version, Component]:
+    """A version with what it says. Raises NotFound."""
+    found = kept_versions.version(tx, ctx.workspace, kind, name, number)
+    if found is None:
+        raise NotFound(f"there is no version {number} of a {kind} of this name in this workspace")
+    [said] = components(ctx, tx, [found.hash])
+    return found, said
+
+
+def manifests(ctx: Context, tx: Transaction, name: str | None = None) -> list[Manifest]:
+    """Manifests of the workspace, the latest first; of one name, or of all."""
+    return kept_manifests.manifests_of(tx, ctx.workspace, name)
+
+
+def manifest(ctx: Context, tx: Transaction, manifest_id: str) -> Manifest:
+    """A manifest of the workspace, without its documents. Raises NotFound."""
+    found = kept_manifests.manifest(tx, ctx.workspace, manifest_id)
+    if found is None:
+        raise NotFound("there is no such manifest in this workspace")
+    return found
+
+
+def documents(
+    ctx: Context, tx: Transaction, manifest_id: str, *, cursor: str = "", limit: int = 100
+) -> Page[Document]:
+    """A page of a manifest's documents by id, 1000 at most. Raises NotFound, and Invalid for a cursor of another list."""
+    manifest(ctx, tx, manifest_id)
+    after = str(decode_cursor(cursor, (str,))[0]) if cursor else ""
+    limit = max(1, min(limit, MOST_AT_ONCE))
+    found = kept_manifests.documents_after(tx, ctx.workspace, manifest_id, after, limit + 1)
+    more = len(found) > limit
+    return Page(found[:limit], encode_cursor(found[limit - 1].id) if more else None)
+
+
+def manifest_difference(ctx: Context, tx: Transaction, old: str, new: str) -> ManifestDifference:
+    """How one manifest differs from another, in counts and samples. Raises NotFound."""
+    before, after = manifest(ctx, tx, old), manifest(ctx, tx, new)
+    return kept_manifests.difference(tx, ctx.workspace, before, after, SAMPLES)
+
+
+def difference(ctx: Context, tx: Transaction, old: str | None, new: str) -> Difference:
+    """How a release differs from another; `old` None: from none at all. Raises NotFound.
+
+    Where both name knowledge snapshots that are manifests here, these are held against each other as well.
+    """
+    made, parts = release(ctx, tx, new)
+    said = {one.kind: one.body for one in parts}
+    if old is None:
+        return differences.release_difference(None, {}, made.body, said)
+    before, old_parts = release(ctx, tx, old)
+    old_said = {one.kind: one.body for one in old_parts}
+    return differences.release_difference(
+        before.body, old_said, made.body, said, _snapshots(ctx, tx, old_said, said)
+    )
+
+
+def difference_of(
+    old_body: Mapping[str, Any] | None,
+    old_components: Mapping[Kind, Mapping[str, Any]],
+    new_body: Mapping[str, Any],
+    new_components: Mapping[Kind, Mapping[str, Any]],
+) -> Difference:
+    """The same of content that need not be kept: asks no store. `old_body` None: from none at all. Raises Invalid."""
+    return differences.release_difference(old_body, old_components, new_body, new_components)
+
+
+def _snapshots(
+    ctx: Context,
+    tx: Transaction,
+    old: Mapping[Kind, Mapping[str, Any]],
+    new: Mapping[Kind, Mapping[str, Any]],
+) -> ManifestDifference | None:
+    named = [one.get(Kind.RETRIEVAL, {}).get(SNAPSHOT) for one in (old, new)]
+    if named[0] == named[1]:
+        return None
+    found = [
+        kept_manifests.manifest(tx, ctx.workspace, one) if isinstance(one, str) else None for one in named
+    ]
+    if found[0] is None or found[1] is None:
+        return None
+    return kept_manifests.difference(tx, ctx.workspace, found[0], found[1], SAMPLES)
+
+
+SNAPSHOT = "snapshot"
+"""The member of a retrieval component's body that names its manifest."""

@@ -1,4 +1,4 @@
-"""Tables of the registry, and every query on them. Rows are added and never changed."""
+"""Components and releases as kept."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Decisions of the registry: what content is the same, and how it is named."""
+"""What content is the same, and how it is named."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,20 @@ from holdfast.kernel.errors import Invalid
 from holdfast.registry.model import Kind
 
 ID_DIGITS = 32
-"""Hex digits in a release's id: 128 bits of SHA-256."""
+"""Hex digits in the id of a release or a manifest: 128 bits of SHA-256."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+LONGEST_NAME = 120
+
+
+def checked_name(name: str, where: str = "name") -> str:
+    """A name that people give, as it is. Raises Invalid."""
+    if len(name) > LONGEST_NAME or not _NAME.fullmatch(name):
+        raise Invalid(
+            f"a name is letters, digits and . _ -, in folders by /, {LONGEST_NAME} characters at most; "
+            "each part begins with a letter or a digit",
+            where=where,
+        )
+    return name
 
 
 def canonical(value: Any) -> bytes:
