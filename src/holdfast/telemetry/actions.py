@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from holdfast.kernel.context import Context
@@ -190,8 +190,32 @@ def begin_erasure(ctx: Context, tx: Transaction, erasure: Erasure) -> None:
     )
 
 
-def finish_erasure(ctx: Context, tx: Transaction, erasure: Erasure, subject: Subject) -> Erasure:
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A person who is being erased, for rooms that keep something of people: the id or address, every trace and session in
+    which they are the user, and what takes a mention of them out of a text (None: too short a name to be sought in text).
+    """
+
+    subject: str
+    traces: frozenset[str]
+    sessions: frozenset[str]
+    scrub: Callable[[str], str] | None
+
+
+Eraser = Callable[[Context, Transaction, Erased], Mapping[str, int]]
+"""Erases a person from what a room keeps; how many records of each kind changed."""
+
+
+def finish_erasure(
+    ctx: Context,
+    tx: Transaction,
+    erasure: Erasure,
+    subject: Subject,
+    of: Erased,
+    erasers: Sequence[Eraser] = (),
+) -> Erasure:
     """Erases the person from the control store, and records what was erased everywhere, by counts."""
+    others = {name: count for eraser in erasers for name, count in eraser(ctx, tx, of).items()}
     views = control.delete_views_naming(tx, ctx.workspace, _texts(subject)) if subject.telling else 0
     stripped = _strip_dashboards(tx, ctx.workspace, _texts(subject)) if subject.telling else 0
     control.blank_holds_of(tx, ctx.workspace, subject.text, ERASED)
@@ -200,6 +224,7 @@ def finish_erasure(ctx: Context, tx: Transaction, erasure: Erasure, subject: Sub
         entries |= set(audit.erase_mentions(ctx, tx, _texts(subject)))
     counts = {
         **erasure.counts,
+        **others,
         "saved_views": views,
         "dashboard_panels": stripped,
         "audit_entries": len(entries),

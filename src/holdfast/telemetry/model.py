@@ -141,6 +141,9 @@ class Facts(msgspec.Struct, array_like=True):
     quality: tuple[str, ...] = ()
     content: Content | None = None
     told: dict[str, Any] | None = None  # what the content said by the way, to be kept beside the span
+    asked_model: str | None = (
+        None  # what a gateway's client called the model, where the gateway chose another
+    )
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from holdfast.kernel.errors import Unavailable
 from holdfast.platform.access.model import Caller, Scope
 from holdfast.platform.frame import Frame, Place
 from holdfast.platform.services import Job, Services
+from holdfast.telemetry.actions import Eraser
 from holdfast.telemetry.api import calls as calls_api
 from holdfast.telemetry.api import (
     configurations,
@@ -41,6 +42,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the places in the rail."""
+    erasers: list[Eraser] = []
+    app.state.erasers = erasers  # rooms above add theirs
     app.state.meters = Meters(services.columns, services.clock, services.settings.metrics_series)
     doors = (calls_api, metrics, prometheus, configurations, exports, governance, past, vendor_usage)
     for door in (*doors, dashboards_api):

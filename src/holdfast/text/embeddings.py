@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIMENSIONS = 384
+MODEL = "all-minilm-l6-v2-int8"
+"""Names the weights: vectors of another model are no kin of these."""
 MAX_TOKENS = 256
 _UNKNOWN = "[UNK]"
 VOCABULARY = Path(__file__).parent / "vocabulary.txt"
@@ -43,13 +45,15 @@ class Embedder:
 
         Only the first 256 tokens of a text count. Texts go through the model one by one: its int8 arithmetic
         takes its scale from all that it is given at once, so in a batch a text's vector would depend on its
-        neighbours. Raises Unavailable when the vocabulary or the weights are not installed.
+        neighbours. Half a surrogate pair is read as a question mark. Raises Unavailable when the vocabulary or the
+        weights are not installed.
         """
         import numpy as np
 
         tokenizer, session = self._load()
         vectors = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
-        for row, encoding in enumerate(tokenizer.encode_batch(list(texts))):
+        well_formed = [text.encode("utf-8", "replace").decode() for text in texts]
+        for row, encoding in enumerate(tokenizer.encode_batch(well_formed)):
             ids = np.array([encoding.ids], dtype=np.int64)
             (hidden,) = session.run(
                 ["last_hidden_state"],

@@ -126,4 +126,6 @@ def list_erasures(request: Request, by: Admin) -> list[ErasureOut]:
 def erase(request: Request, by: Admin, body: ErasureIn) -> ErasureOut:
     """Erases a person everywhere; counts and costs stay. Refused (409) where a legal hold covers any of it."""
     found = services(request)
-    return ErasureOut.of(erase_person(by.ctx, found.database, found.columns, ingest(request), body.subject))
+    erasers: list[actions.Eraser] = request.app.state.erasers
+    done = erase_person(by.ctx, found.database, found.columns, ingest(request), body.subject, erasers)
+    return ErasureOut.of(done)

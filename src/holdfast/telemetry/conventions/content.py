@@ -315,7 +315,7 @@ def _event_body(found: Found, event: SpanEvent, role: str) -> Any:
     packed = body.pop("gen_ai.event.content", None)
     if packed is not None:
         inner = found.loose(packed)
-        body = inner if isinstance(inner, dict) else {"content": inner}
+        body = dict(inner) if isinstance(inner, dict) else {"content": inner}
     for name in ("message", "tool_calls"):
         if isinstance(body.get(name), str):
             inner = found.loose(body[name])

@@ -301,6 +301,7 @@ FIELDS = frozenset(
         "operation",
         "provider",
         "request_model",
+        "asked_model",
         "response_model",
         "response_id",
         "streaming",

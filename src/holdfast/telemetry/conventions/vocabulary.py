@@ -46,6 +46,7 @@ OPERATIONS: Final = {
     "transcription": Kind.INFERENCE,
     "embeddings": Kind.EMBEDDINGS,
     "embedding": Kind.EMBEDDINGS,
+    "batch": Kind.INFERENCE,
     "rerank": Kind.RERANK,
     "retrieval": Kind.RETRIEVAL,
     "search_memory": Kind.RETRIEVAL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from holdfast.storage.columns import Columns
 from holdfast.storage.sql import Database
 from holdfast.telemetry import actions
 from holdfast.telemetry.ingest.service import Ingest
-from holdfast.telemetry.rules.erasing import Subject, scrubbed, stripped
+from holdfast.telemetry.rules.erasing import ERASED, Subject, scrubbed, stripped
 from holdfast.telemetry.store import control, erasing, retention
 from holdfast.telemetry.store.control import Erasure
 from holdfast.telemetry.store.spans import milliseconds
@@ -28,13 +29,20 @@ _PLAIN = (
 _KEPT_STATES = ("none", "off", "unsampled", "withheld")
 
 
-def erase_person(ctx: Context, database: Database, columns: Columns, ingest: Ingest, text: str) -> Erasure:
+def erase_person(
+    ctx: Context,
+    database: Database,
+    columns: Columns,
+    ingest: Ingest,
+    text: str,
+    erasers: Sequence[actions.Eraser] = (),
+) -> Erasure:
     """Erases a person, by user id or e-mail address, from all that the workspace keeps; counts and costs stay.
 
     Theirs is every trace and session in which they are the user. Where others' records mention them (by an e-mail
-    address, or an id of 8 characters or more), the mention is replaced. The engine removes the old parts from
-    disk within a minute. Raises Invalid for an empty name, Conflict where a legal hold covers any of it: then
-    nothing is changed. After a crash midway the same call makes it complete.
+    address, or an id of 8 characters or more), the mention is replaced. `erasers` do so in rooms above. The engine
+    removes the old parts from disk within a minute. Raises Invalid for an empty name, Conflict where a legal hold
+    covers any of it: then nothing is changed. After a crash midway the same call makes it complete.
     """
     subject = Subject(text.strip())
     if not subject.text or len(subject.text) > 400:
@@ -55,7 +63,9 @@ def erase_person(ctx: Context, database: Database, columns: Columns, ingest: Ing
         counts = _rewrite(ctx, columns, ingest, subject, traces, sessions, chosen)
         ingest.counter.forget(ctx.workspace, chosen[erasing.SPANS])
     with database.transaction() as tx:
-        done = actions.finish_erasure(ctx, tx, replace(erasure, counts=counts), subject)
+        scrub = partial(subject.pattern.sub, ERASED) if subject.telling else None
+        of = actions.Erased(subject.text, frozenset(traces), frozenset(sessions), scrub)
+        done = actions.finish_erasure(ctx, tx, replace(erasure, counts=counts), subject, of, erasers)
     database.settle()
     return done
 

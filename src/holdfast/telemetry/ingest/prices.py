@@ -13,6 +13,9 @@ from holdfast.storage.sql import Database
 from holdfast.telemetry.ingest.policies import Fresh
 from holdfast.telemetry.model import Facts
 
+COUNTED = "holdfast.cost"
+"""The attribute by which the gateway says what it counted a call at."""
+
 
 class Prices:
     """Prices calls; asks the database for a workspace's price book once every few seconds."""
@@ -27,7 +30,11 @@ class Prices:
             return pricing.price_book(Context(workspace, SYSTEM, utc_now()), tx)
 
     def charge(self, workspace: str, facts: Facts, start_ns: int) -> Charge:
-        """The charge of a call that began at `start_ns`; what its sender reported (in USD) where there is no price."""
+        """The charge of a call that began at `start_ns`: what the gateway counted it at by prices of its own; else by book
+        and list; else what its sender reported (in USD).
+        """
+        if facts.reported_cost is not None and facts.provenance.get("reported_cost") == COUNTED:
+            return pricing.reported(facts.reported_cost, source="gateway")
         query = PriceQuery(
             facts.provider,
             facts.response_model or facts.request_model,

@@ -193,6 +193,8 @@ def source_label(source: str) -> str:
     """Whose word an amount is."""
     if source == "reported":
         return "Reported by the sender"
+    if source == "gateway":
+        return "Counted by the gateway, at the upstream's own prices"
     if source.startswith("price-book"):
         return "Estimated at your price book"
     return f"Estimated at list prices ({source})"

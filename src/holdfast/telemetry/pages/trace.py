@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from holdfast.platform.access.guard import page_caller, services
 from holdfast.platform.access.model import Caller, Reach, Scope
-from holdfast.platform.frame import CARRY, here, page
+from holdfast.platform.frame import CARRY, here, page, parts
 from holdfast.telemetry import actions
 from holdfast.telemetry.ingest.service import of as ingest
 from holdfast.telemetry.pages.calls import shown
@@ -26,6 +26,8 @@ from holdfast.web.shell import Banner
 router = APIRouter(include_in_schema=False)
 Reader = Annotated[Caller, Depends(page_caller(Scope.READ))]
 
+SCORES = "trace.scores"
+"""The slot for what upper rooms say of a trace. They are told `trace_id`."""
 TABS = ("conversation", "tokens", "facts", "attributes", "events")
 BUCKETS = (
     ("input, uncached", "input_uncached_tokens", "input_uncached", False),
@@ -89,7 +91,7 @@ def one_trace(request: Request, caller: Reader, trace_id: str) -> HTMLResponse:
         ticks=ticks(whole["duration_ms"]),
         span=span,
         tab=tab if tab in TABS else TABS[0],
-        scores="",
+        scores=parts(request, caller, SCORES, trace_id=trace_id),
     )
 
 

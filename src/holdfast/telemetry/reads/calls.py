@@ -7,13 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from holdfast.kernel.errors import Invalid, NotFound
 from holdfast.kernel.page import Page, decode_cursor, encode_cursor
 from holdfast.kernel.time import iso
 from holdfast.platform.access.model import Reach
 from holdfast.storage.columns import Columns
+from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads.shapes import aware, call_json
 from holdfast.telemetry.store import calls as call_store
 from holdfast.telemetry.store import spans as span_store
@@ -87,6 +88,14 @@ def calls(
             key_value = str(last_row["cost_amount"])
         next_cursor = encode_cursor(order, key_value, last_row["id"])
     return Page([call_json(row) for row in rows], next_cursor)
+
+
+def last_failures(
+    columns: Columns, workspace: str, within: TimeRange, routes: Sequence[str], limit: int
+) -> list[dict[str, Any]]:
+    """The latest calls of some routes that failed, as `call_json` shows them."""
+    failed = {"route": tuple(routes), "status": ("error",), "attempt": ("false",)}
+    return calls(columns, workspace, CallFilter(within, failed), limit).items
 
 
 def _check_key(order: str, key: str | int) -> None:
@@ -183,6 +192,25 @@ def iterate(
         if len(rows) < size:
             return
         after = (rows[-1]["start_ns"], rows[-1]["id"])
+
+
+def named(
+    columns: Columns,
+    workspace: str,
+    within: TimeRange,
+    by: Literal["trace_id", "session", "id", "response_id"],
+    values: Sequence[str],
+    limit: int = 10_000,
+) -> list[dict[str, Any]]:
+    """Calls of a time range whose `by` is one of these, the latest first, as `call_json` shows them; no attempts."""
+    return [call_json(row) for row in call_store.named(columns, workspace, within, by, values, limit)]
+
+
+def sessions(columns: Columns, workspace: str, within: TimeRange, limit: int = 5000) -> list[str]:
+    """Sessions with a call in a time range, those with most calls first; no sample data, no attempts."""
+    filters = CallFilter(within, {"attempt": ("false",), "sample": ("false",)})
+    found = call_store.facets(columns, workspace, filters, ["session"], limit + 1)["session"]
+    return [name for name, _ in found if name][:limit]
 
 
 def parquet(columns: Columns, workspace: str, filters: CallFilter) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast.storage.columns import Columns
 from holdfast.storage.sql import Database
-from holdfast.telemetry.model import MetricQuery
+from holdfast.telemetry.model import MetricQuery, TimeRange
 from holdfast.telemetry.reads import metrics
 from holdfast.telemetry.reads.shapes import instant
 from holdfast.telemetry.rules.configurations import VARIES, Parts, differences, settings_of
@@ -77,6 +77,26 @@ def observed(columns: Columns, database: Database, workspace: str, filters: Call
         if life.model:  # where no answer came, nothing is known of the model, and nothing changed by it
             latest[family] = shown
     return made
+
+
+def retrieval(
+    columns: Columns,
+    database: Database,
+    workspace: str,
+    within: TimeRange,
+    equals: Mapping[str, tuple[str, ...]],
+) -> list[dict[str, str]]:
+    """The different settings of retrieval that calls ran under, those that were first seen first."""
+    with database.reading() as tx:
+        known = {one.id: one for one in store.of_workspace(tx, workspace)}
+    filters = CallFilter(within, dict(equals))
+    found: list[dict[str, str]] = []
+    for life in _folded(lives(columns, workspace, filters, metrics.moment(columns, workspace)), known):
+        one = known.get(life.configuration)
+        settings = described(one.parts)["retrieval"] if one is not None else {}
+        if settings and settings not in found:
+            found.append(settings)
+    return found
 
 
 def lives(columns: Columns, workspace: str, filters: CallFilter, at: metrics.Moment) -> list[Life]:

@@ -57,7 +57,8 @@ def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
 
     - names: the outermost that states one; a dimension stated as `holdfast.*` goes before any other source;
     - usage: whole from the observation that knows most buckets without a complaint about them; of equals the
-      innermost, which stood nearest to the provider;
+      innermost, which stood nearest to the provider. Where one says that a cache answered, its usage and cost hold: what the
+      others read in the answer was used before, by another call;
     - time to first token: the shortest; streaming, refusal and cache hit: true if anybody saw it; resends: the most seen;
     - error: as the outermost ended; its class and type from the outermost that states them.
     """
@@ -83,9 +84,18 @@ def combine(facts: Sequence[Facts], errors: Sequence[bool]) -> Facts:
     _take(merged, "resends", max((f for f in facts if f.resends is not None), key=_resends, default=None))
     merged.sample = any(f.sample for f in facts)
     chosen = _usage(merged, facts)
+    if chosen is not None and chosen.cache_hit and chosen.reported_cost is not None:
+        _take(merged, "reported_cost", chosen)
+    else:
+        _take(merged, "reported_cost", next((f for f in facts if _counted(f)), None))
     merged.content = _content([f.content for f in facts if f.content is not None])
     merged.quality = _quality(facts, chosen)
     return merged
+
+
+def _counted(facts: Facts) -> bool:
+    """Whether the gateway says what the call cost: it set that aside and settled it."""
+    return facts.provenance.get("reported_cost") == "holdfast.cost"
 
 
 def _resends(facts: Facts) -> int:
@@ -110,7 +120,13 @@ def _usage(merged: Facts, facts: Sequence[Facts]) -> Facts | None:
     if not stated:
         return None
     _, chosen, usage = max(
-        stated, key=lambda entry: (not any(map(_about_usage, entry[1].quality)), _known(entry[2]), entry[0])
+        stated,
+        key=lambda entry: (
+            entry[1].cache_hit is True,
+            not any(map(_about_usage, entry[1].quality)),
+            _known(entry[2]),
+            entry[0],
+        ),
     )
     merged.usage = usage
     merged.provenance.update((k, v) for k, v in chosen.provenance.items() if k.startswith("usage."))
@@ -124,6 +140,8 @@ def _about_usage(code: str) -> bool:
 def _quality(facts: Sequence[Facts], chosen: Facts | None) -> tuple[str, ...]:
     """All complaints, save those about a usage that was not taken; and one where usages disagree."""
     codes = [c for f in facts for c in f.quality if f is chosen or chosen is None or not _about_usage(c)]
+    if chosen is not None and chosen.cache_hit:
+        return tuple(dict.fromkeys(codes))
     totals = {(f.usage.input_total, f.usage.output) for f in facts if f.usage is not None}
     known = [{t for t in side if t is not None} for side in zip(*totals, strict=True)]
     if any(len(side) > 1 for side in known):

@@ -12,8 +12,11 @@ How it is decided:
 3. **Nested.** An observation and its nearest call ancestor, through any spans between, are one call when they
    share a response id; or when at least one has none, the models are compatible, the token totals agree or one
    is unknown, and it lies inside the ancestor's interval. A failed child of an ancestor that succeeded is an
-   attempt of its own. Each observation takes in at most one child, so of several attempts the best match is
-   the call and the others stay apart, marked as attempts; two different response ids never come into one call.
+   attempt of its own, and so is each failed try that a gateway tells of below its record of the call. Each
+   observation takes in at most one child, so of several attempts the best match is the call and the others stay
+   apart, marked as attempts; two different response ids never come into one call.
+   A gateway's record whose parent nobody told of, such as a span of an HTTP client that goes elsewhere, counts as
+   nested in the call around it that got the same response id.
 4. **Aggregates.** An ancestor without a response id over two or more children that succeeded takes in none of
    them. It only repeats them, and is no call, when its own total is unknown, zero, the sum of theirs or that
    of one of them; with tokens of its own it is a call too.
@@ -31,6 +34,7 @@ from holdfast.telemetry.rules.combine import Lineage, combine, copied
 from holdfast.telemetry.rules.naming import compatible_models, model_keys
 
 TOLERANCE_NS = 50_000_000  # clocks and the closing of streams: an inner span may end a little after the outer
+GATEWAY = "holdfast.gateway"  # the scope of its records; each is a call or a try as it stands
 NEIGHBOURS = 16  # how many siblings around one are compared; doubled spans start next to one another
 
 
@@ -80,7 +84,9 @@ def resolve(observations: Sequence[Observation], parents: Mapping[str, str]) -> 
         known = latest(observations)
     tree = {**parents, **{o.span_id: o.parent_span_id for o in known.values()}}
     calls = [o for o in known.values() if o.facts.kind.is_call]
-    if stand_apart(calls, known, tree):
+    adopted = _adopted(calls, tree)
+    tree.update(adopted)
+    if not adopted and stand_apart(calls, known, tree):
         members, attempts = [[call] for call in calls], frozenset[str]()
     else:
         tree = without_circles(tree)
@@ -114,6 +120,28 @@ def stand_apart(
             span = tree.get(span, "")
         clear.update(way)
     return True
+
+
+def _adopted(calls: Sequence[Observation], tree: Mapping[str, str]) -> dict[str, str]:
+    """Of gateways' records without a known parent, the call that each is nested in (rule 3)."""
+    orphans = [
+        o
+        for o in calls
+        if o.scope == GATEWAY and o.facts.response_id is not None and o.parent_span_id
+        if o.parent_span_id not in tree
+    ]
+    if not orphans:
+        return {}
+    told: dict[tuple[str | None, Kind], list[Observation]] = defaultdict(list)
+    for one in calls:
+        if one.scope != GATEWAY:
+            told[one.facts.response_id, one.facts.kind].append(one)
+    found = {}
+    for orphan in orphans:
+        around = [o for o in told[orphan.facts.response_id, orphan.facts.kind] if _inside(orphan, o)]
+        if around:
+            found[orphan.span_id] = max(around, key=_place).span_id
+    return found
 
 
 def _merged(
@@ -264,7 +292,7 @@ def _mark_repeating(nodes: list[Node]) -> None:
 def _match(outer: Node, inner: Node) -> int | None:
     """How well a child fits its ancestor: 3 by response id, 2 by equal totals, 1 by nothing against it."""
     one, two = outer.outermost, inner.outermost
-    if one.facts.kind is not two.facts.kind:
+    if one.facts.kind is not two.facts.kind or (two.error and one.scope == two.scope == GATEWAY):
         return None
     if outer.response_id is not None and inner.response_id is not None:
         return 3 if outer.response_id == inner.response_id else None

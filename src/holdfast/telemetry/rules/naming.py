@@ -21,8 +21,9 @@ def family(model: str) -> str:
 
 
 def model_keys(facts: Facts) -> frozenset[str]:
-    """The families that a call names, asked for or answered by."""
-    return frozenset(family(m) for m in (facts.request_model, facts.response_model) if m)
+    """The families that a call names, asked for, before a gateway and behind it, or answered by."""
+    names = (facts.request_model, facts.response_model, facts.asked_model)
+    return frozenset(family(one) for one in names if one)
 
 
 def compatible_models(one: frozenset[str], two: frozenset[str]) -> bool:

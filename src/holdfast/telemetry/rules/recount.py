@@ -141,7 +141,7 @@ def same_price(held: Row, fresh: Row, reported: Decimal | None) -> bool:
     depends = (*PRICED_BY, *_usage_columns())
     if any(held[name] != fresh[name] for name in depends):
         return False
-    if held["cost_source"] == "reported":
+    if held["cost_source"] in ("reported", "gateway"):
         return reported is not None and reported == held["cost_amount"]
     return reported is None or held["cost_amount"] is not None
 

@@ -221,6 +221,30 @@ def of_trace(columns: Columns, workspace: str, trace_id: str) -> list[dict[str, 
     return columns.dicts(workspace, query)
 
 
+NAMED = ("trace_id", "session", "id", "response_id")
+"""By what calls can be named from outside."""
+
+
+def named(
+    columns: Columns, workspace: str, within: TimeRange, by: str, values: Sequence[str], limit: int
+) -> list[dict[str, Any]]:
+    """Calls of a time range whose `by` (one of `NAMED`) is one of these, the latest first; attempts left out."""
+    if by not in NAMED or not values:
+        return []
+    clauses, params = where(CallFilter(within, {"attempt": ("false",)}))
+    query = Select(
+        "calls",
+        LISTED,
+        [*clauses, f"{by} IN {{named:Array(String)}}"],
+        params | {"named": list(values)},
+        order_by=["start_ns DESC", "id DESC"],
+        limit=limit,
+        final=True,
+        settings=FINAL,
+    )
+    return columns.dicts(workspace, query)
+
+
 def count(columns: Columns, workspace: str, filters: CallFilter) -> int:
     """How many calls a filter finds, each counted once."""
     clauses, params = where(filters)
@@ -395,3 +419,30 @@ def received_since(
         settings=FINAL,
     )
     return columns.dicts(workspace, query)
+
+
+def observed_by(
+    columns: Columns, workspace: str, within: TimeRange, scope: str, one_in: int
+) -> list[tuple[str, int, int]]:
+    """By system: calls, and those of them that a span of an instrumentation scope observed. No attempts, no sample data.
+
+    `one_in` looks at the calls of one in so many traces alone.
+    """
+    clauses, params = where(CallFilter(within, {"sample": ("false",), "attempt": ("false",)}))
+    some = "cityHash64(trace_id) % {one_in:UInt32} = 0"
+    seen = (
+        "(trace_id, observed) IN (SELECT trace_id, span_id FROM spans WHERE workspace = {workspace:String}"
+        " AND scope_name = {scope:String}"
+        " AND started_at >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') - INTERVAL 1 HOUR"
+        f" AND started_at < fromUnixTimestamp64Nano({{end_ns:Int64}}, 'UTC') + INTERVAL 1 HOUR AND {some})"
+    )
+    query = Select(
+        "calls FINAL LEFT ARRAY JOIN observations AS observed",
+        ["system", "uniqExact(trace_id, id)", f"uniqExactIf((trace_id, id), {seen})"],
+        [*clauses, some],
+        params | {"scope": scope, "one_in": one_in},
+        group_by=["system"],
+        order_by=["system"],
+        settings=FINAL,
+    )
+    return [(str(system), int(calls), int(of)) for system, calls, of in columns.rows(workspace, query)]

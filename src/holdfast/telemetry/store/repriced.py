@@ -95,8 +95,10 @@ def _priced(row: dict[str, Any]) -> Priced:
         service_tier=row["service_tier"] or None,
         usage=Usage(**{bucket: row[name] for name, bucket in USAGE.items()}),
     )
-    if row["cost_source"] == "reported":
+    if row["cost_source"] in ("reported", "gateway"):
         facts.reported_cost = row["cost_amount"]
+    if row["cost_source"] == "gateway":
+        facts.provenance["reported_cost"] = "holdfast.cost"
     charge = Charge(
         row["cost_amount"],
         row["cost_currency"],

@@ -1,0 +1,1 @@
+"""Decisions of evals: what a suite says, what runs show. No I/O, no clock, no randomness but a seed passed in."""

@@ -1,0 +1,1 @@
+"""Asking a suite of a release: through the gateway, many at once, resumed after a kill without paying twice."""

@@ -1,0 +1,1 @@
+"""What evals keep: suites, version by version; runs and what was answered."""

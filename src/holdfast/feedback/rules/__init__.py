@@ -1,0 +1,1 @@
+"""Decisions of feedback: what may be said, links, implicit signals, rates."""

@@ -1,0 +1,1 @@
+"""What feedback keeps: items, the keys of links, how far jobs have come, improvements."""
