@@ -19,6 +19,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from holdfast import __version__, backups, local, sharing
+from holdfast.changes import wiring as changes_wiring
+from holdfast.evals import wiring as evals_wiring
+from holdfast.feedback import wiring as feedback_wiring
 from holdfast.gateway import wiring as gateway_wiring
 from holdfast.kernel.time import Clock, utc_now
 from holdfast.platform.access import wiring as access_wiring
@@ -127,6 +130,9 @@ def _jobs(services: Services, ingest: Ingest, leases: Leases | None, runs: JobRu
         *telemetry_wiring.jobs(services, ingest),
         *signals_wiring.jobs(services),
         *gateway_wiring.jobs(services, ingest.prices.pricer),
+        *evals_wiring.jobs(services),
+        *feedback_wiring.jobs(services),
+        *changes_wiring.jobs(services),
     )
     jobs = tuple(replace(job, run=runs.noted(job.name, job.run)) for job in (*audit, *rooms))
     if leases is None:
@@ -157,6 +163,9 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
         "notify": notify_wiring.TEMPLATES,
         "signals": signals_wiring.TEMPLATES,
         "gateway": gateway_wiring.TEMPLATES,
+        "evals": evals_wiring.TEMPLATES,
+        "feedback": feedback_wiring.TEMPLATES,
+        "changes": changes_wiring.TEMPLATES,
     }
     frame = Frame(Renderer(templates, assets, services.clock))
     api.state.frame = frame
@@ -181,6 +190,9 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
     telemetry_wiring.install(api, frame, services)
     signals_wiring.install(api, frame, services)
     gateway_wiring.install(api, frame, services)
+    evals_wiring.install(api, frame, services)
+    feedback_wiring.install(api, frame, services)
+    changes_wiring.install(api, frame, services)
     return api
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from holdfast.cli_evals import eval_app, judges_app
+from holdfast.cli_feedback import feedback_app
 from holdfast.kernel.errors import HoldfastError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -21,6 +23,11 @@ app.add_typer(key_app, name="key")
 app.add_typer(member_app, name="member")
 app.add_typer(audit_app, name="audit")
 app.add_typer(gateway_app, name="gateway")
+suites_app = typer.Typer(no_args_is_help=True, help="Suites of evals.")
+app.add_typer(suites_app, name="suites")
+app.add_typer(eval_app, name="eval")
+app.add_typer(judges_app, name="judges")
+app.add_typer(feedback_app, name="feedback")
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded stores.")]
 Port = Annotated[int, typer.Option("--port", help="Pages, API and OTLP/HTTP.")]
@@ -201,6 +208,21 @@ def audit_verify(
 Workspace = Annotated[str, typer.Option(help="Workspace (short name); may be left out where there is one.")]
 
 
+@app.command()
+def rollback(
+    subject: Annotated[str, typer.Argument(metavar="ROUTE|CHANGE", help="A route, or a change (chg_…).")],
+    reason: Annotated[str, typer.Option(help="Why; on the audit log.")],
+    workspace: Workspace = "",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Take traffic off a change at once, and tell every gateway; no core need run, and nobody is asked."""
+    from holdfast.commands.rollback import roll_back
+
+    status, told = roll_back(_settings(data), subject, reason, workspace)
+    print(told)
+    raise typer.Exit(status)
+
+
 @gateway_app.command("serve")
 def gateway_serve(
     data: Data = DEFAULT_DATA,
@@ -274,6 +296,156 @@ def gateway_show(
     from holdfast.commands import gateway
 
     print(gateway.show(_settings(data), workspace, version))
+
+
+@gateway_app.command("lift")
+def gateway_lift(
+    scope: Annotated[
+        str, typer.Option(help="workspace, system, tenant, user, key, route, agent, model or run.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; on the audit log.")],
+    person: Annotated[str, typer.Option(help="Who answers for it; on the audit log.")],
+    value: Annotated[str, typer.Option(help="Of the scope, like a tenant; every one where left out.")] = "",
+    minutes: Annotated[int, typer.Option(help="How long; at most 1440.")] = 60,
+    extra: Annotated[str, typer.Option(help="Only so much above the budget; else whatever is spent.")] = "",
+    limits: Annotated[bool, typer.Option("--limits", help="Lift limits instead of hard budgets.")] = False,
+    workspace: Workspace = "",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Break-glass: let requests pass a hard budget, or limits, for a while. Gateways hear of it within seconds."""
+    from holdfast.commands import lifts as commands
+
+    print(
+        commands.lift(
+            _settings(data),
+            workspace,
+            scope=scope,
+            value=value,
+            minutes=minutes,
+            person=person,
+            reason=reason,
+            extra=extra,
+            limits=limits,
+        )
+    )
+
+
+@gateway_app.command("lifts")
+def gateway_lifts(workspace: Workspace = "", data: Data = DEFAULT_DATA) -> None:
+    """List what is lifted now."""
+    from holdfast.commands import lifts as commands
+
+    print(commands.lifts(_settings(data), workspace))
+
+
+@gateway_app.command("unlift")
+def gateway_unlift(
+    lift: Annotated[str, typer.Argument(help="The id of a lift (lift_…).")],
+    workspace: Workspace = "",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """End a lift before its time."""
+    from holdfast.commands import lifts as commands
+
+    print(commands.unlift(_settings(data), workspace, lift))
+
+
+@suites_app.command("apply")
+def suites_apply(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders, or files of suites.")],
+    workspace: Workspace = "",
+    note: Annotated[str, typer.Option(help="Why; kept with the versions.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change and what is wrong; change nothing.")
+    ] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Put suites in force, each as its next version, all or none; print how they differ."""
+    from holdfast.commands import suites
+
+    print(suites.apply(_settings(data), paths, workspace, note, dry_run=dry_run))
+
+
+SuiteName = Annotated[str, typer.Argument(help="The suite.")]
+
+
+@suites_app.command("list")
+def suites_list(workspace: Workspace = "", data: Data = DEFAULT_DATA) -> None:
+    """List a workspace's suites."""
+    from holdfast.commands import suites
+
+    print(suites.listed(_settings(data), workspace))
+
+
+@suites_app.command("show")
+def suites_show(
+    name: SuiteName,
+    version: Annotated[int | None, typer.Option(help="A version; the latest where left out.")] = None,
+    workspace: Workspace = "",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Print a suite as YAML that can be applied again."""
+    from holdfast.commands import suites
+
+    print(suites.show(_settings(data), workspace, name, version))
+
+
+@suites_app.command("diff")
+def suites_diff(
+    name: SuiteName,
+    before: Annotated[
+        int | None, typer.Option("--from", help="A version; the one before where left out.")
+    ] = None,
+    after: Annotated[int | None, typer.Option("--to", help="A version; the latest where left out.")] = None,
+    workspace: Workspace = "",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Print how two versions of a suite differ."""
+    from holdfast.commands import suites
+
+    print(suites.diff(_settings(data), workspace, name, before, after))
+
+
+@suites_app.command("rebaseline")
+def suites_rebaseline(
+    name: SuiteName,
+    author: Annotated[str, typer.Option(help="The expert who answers for the ground truth.")],
+    review_on: Annotated[str, typer.Option(help="The next review (2027-01-31).")],
+    file: Annotated[
+        Path | None, typer.Option(help="The suite as the expert has corrected it; as it is where left out.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why; on the audit log.")] = "",
+    workspace: Workspace = "",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Have an expert answer for a suite's ground truth anew; on the audit log with the hashes before and after."""
+    from holdfast.commands import suites
+
+    print(suites.rebaseline(_settings(data), workspace, name, author, review_on, file, note))
+
+
+@suites_app.command("import")
+def suites_import(
+    file: Annotated[Path, typer.Argument(help="Another tool's suite or data set.")],
+    format: Annotated[
+        Literal["promptfoo", "openai", "langfuse", "langsmith", "csv", "jsonl"],
+        typer.Option(help="Whose it is, or what kind of file."),
+    ],
+    out: Annotated[Path, typer.Option(help="File to write, for review (.yaml).")],
+    name: Annotated[str, typer.Option(help="Of the suite; the file's where left out.")] = "",
+    grader: Annotated[
+        str, typer.Option(help="For given answers: normalised, exact, contains or similarity.")
+    ] = "normalised",
+    column: Annotated[
+        list[str] | None, typer.Option(help="Our field = their column, like prompt=Frage; may be repeated.")
+    ] = None,
+) -> None:
+    """Write another tool's suite in our form, and list what did not convert; exit code 1 where nothing did."""
+    from holdfast.commands import suites
+
+    code, text = suites.imported(file, format, out, name, grader, column or [])
+    print(text)
+    sys.exit(code)
 
 
 @app.command()

@@ -13,9 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.commands import create_key, first_link, register_demo
+from holdfast.commands import create_key, first_link
+from holdfast.commands import demo as demonstration
+from holdfast.kernel.errors import HoldfastError
 from holdfast.platform.settings import Settings
 
 READY_SECONDS = 120.0
@@ -89,10 +92,12 @@ def supervise(settings: Settings, *, demo: bool, grpc_given: bool) -> int:
         processes.start("core", _core(settings, grpc_given), environment, Path.cwd())
         if not _until_ready(settings, processes, stop):
             return 0 if stop.is_set() else 1
-        processes.start("gateway", _gateway(settings), environment, Path.cwd())
+        prepared = _prepare_demo(settings) if demo else None
+        reaching = _reaching(settings, environment) if prepared else environment
+        processes.start("gateway", _gateway(settings), reaching, Path.cwd())
         _greet(settings, "demo" if demo else "main")
-        if demo:
-            _start_demo(settings, processes, environment)
+        if prepared:
+            _start_demo(settings, processes, environment, prepared)
         while not stop.wait(0.3):
             ended = processes.ended()
             if ended is not None:
@@ -147,43 +152,72 @@ def _greet(settings: Settings, workspace: str) -> None:
         say(f"open {settings.base_url}, and sign in the first time with this link:\n\n    {link}\n")
 
 
-def demo_ports() -> tuple[int, int]:
-    """Two free loopback ports, for the model and for the demo's control door."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
+@dataclass(frozen=True)
+class Demo:
+    """What was prepared for the demo. `through_gateway`: its traffic takes that way."""
+
+    folder: Path
+    model_port: int
+    control_port: int
+    through_gateway: bool
 
 
-def _start_demo(settings: Settings, processes: Processes, environment: dict[str, str]) -> None:
+def free_port(wanted: int = 0) -> int:
+    """A free loopback port: the wanted one where nobody has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _prepare_demo(settings: Settings) -> Demo | None:
+    """Its workspace with systems, keys and the gateway's configuration, before the gateway looks for it."""
     if not (REPOSITORY / "demo" / "run.py").is_file():
         say("the demo comes with the repository, not with the installed package: clone it and use make run")
-        return
+        return None
     folder = settings.data.resolve() / "demo"
     folder.mkdir(exist_ok=True)
-    key_file = folder / "key"
-    if not key_file.exists():
-        register_demo(settings)
-        text = create_key(settings, "demo", "ingest", "Demo application")
-        key_file.touch(mode=0o600)
-        key_file.write_text(text)
-    model_port, control_port = demo_ports()
+    if not (folder / "key").exists():
+        demonstration.register(settings)
+        demonstration.judge(settings, REPOSITORY / "demo" / "suites")
+    for file, scope in ((folder / "key", "ingest"), (folder / "gateway.key", "gateway")):
+        if not file.exists():
+            text = create_key(settings, demonstration.WORKSPACE, scope, f"Demo application ({scope})")
+            file.touch(mode=0o600)
+            file.write_text(text)
+    kept = folder / "model.port"  # the same at each start: the gateway's configuration names it
+    model_port = free_port(int(kept.read_text()) if kept.exists() else 0)
+    kept.write_text(str(model_port))
+    control_port = free_port()
     (folder / "control.port").write_text(str(control_port))
+    try:
+        led = demonstration.lead(settings, model_port)
+    except HoldfastError as error:
+        say(f"the demo's traffic does not take the gateway: {error.detail}")
+        led = False
+    return Demo(folder, model_port, control_port, led)
+
+
+def _reaching(settings: Settings, environment: dict[str, str]) -> dict[str, str]:
+    """The environment of the demo's gateway: it alone may also reach where the demo's model is."""
+    allowed = filter(None, (settings.outbound_allow, demonstration.host(settings)))
+    return {**environment, "HOLDFAST_OUTBOUND_ALLOW": ",".join(allowed)}
+
+
+def _start_demo(
+    settings: Settings, processes: Processes, environment: dict[str, str], prepared: Demo
+) -> None:
     say("starting the demo: a local language model and an application that talks to it …")
-    arguments = [
-        sys.executable,
-        "-m",
-        "demo.run",
-        "--otlp-endpoint",
-        f"http://{settings.host}:{settings.port}",
-    ]
-    arguments += [
-        "--control-port",
-        str(control_port),
-        "--model-port",
-        str(model_port),
-        "--data",
-        str(folder.parent),
-    ]
-    headers = f"authorization=Bearer%20{key_file.read_text()}"
-    processes.start("demo", arguments, {**environment, "OTEL_EXPORTER_OTLP_HEADERS": headers}, REPOSITORY)
+    otlp = f"http://{settings.host}:{settings.port}"
+    arguments = [sys.executable, "-m", "demo.run", "--otlp-endpoint", otlp]
+    arguments += ["--control-port", str(prepared.control_port), "--model-port", str(prepared.model_port)]
+    arguments += ["--data", str(prepared.folder.parent)]
+    key = (prepared.folder / "key").read_text()
+    given = {**environment, "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{key}"}
+    if prepared.through_gateway:
+        given["HOLDFAST_DEMO_GATEWAY_URL"] = f"http://{settings.host}:{settings.gateway_port}"
+        given["HOLDFAST_DEMO_GATEWAY_KEY"] = (prepared.folder / "gateway.key").read_text()
+    processes.start("demo", arguments, given, REPOSITORY)

@@ -79,43 +79,6 @@ def first_link(settings: Settings, workspace: str) -> str | None:
         database.close()
 
 
-DEMO_SYSTEMS = (
-    (
-        "hr-assistant",
-        "HR assistant",
-        "Answers employees' questions about HR policies and takes leave requests.",
-    ),
-    ("claims-triage", "Claims triage", "Sorts incoming claims for the people who decide them."),
-    ("support-chat", "Support chat", "Answers customers' questions before a person takes over."),
-)
-
-
-def register_demo(settings: Settings) -> None:
-    """Registers the demo's AI systems and environments, with owners that are plainly examples."""
-    database = open_database(settings)
-    try:
-        with database.transaction() as tx:
-            now = utc_now()
-            found = tenancy.ensure_workspace(Context("", CLI, now), tx, "demo")
-            ctx = Context(found.id, CLI, now)
-            for slug, name, purpose in DEMO_SYSTEMS:
-                tenancy.register_system(
-                    ctx,
-                    tx,
-                    slug=slug,
-                    name=name,
-                    purpose=purpose,
-                    owner="Olivia Owner (example)",
-                    sponsor="Sam Sponsor (example)",
-                    escalation_contact="oncall@example.com",
-                    regions=("EU",),
-                )
-            for environment in ("production", "staging"):
-                tenancy.ensure_environment(ctx, tx, environment)
-    finally:
-        database.close()
-
-
 def member_link(settings: Settings, email: str) -> str:
     """A fresh one-time link for a member. Raises NotFound, Denied."""
     database = open_database(settings)

@@ -103,7 +103,7 @@
     if (!rows.length) return;
     const now = rows.findIndex((row) => row.contains(document.activeElement));
     const next = rows[Math.min(Math.max(now + by, 0), rows.length - 1)];
-    (next.matches("a") ? next : one("a.row-link", next))?.focus();
+    (next.matches("a") ? next : one("a.row-link, summary", next))?.focus();
     next.scrollIntoView({ block: "nearest" });
   };
   const keys = {

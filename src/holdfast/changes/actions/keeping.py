@@ -1,0 +1,77 @@
+"""How a step is kept: the change as it is now, what its route serves, the facts, and the audit entry, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from holdfast.changes import store
+from holdfast.changes.actions import routing
+from holdfast.changes.model import Change, Evidence, State
+from holdfast.kernel.context import Context
+from holdfast.kernel.errors import Conflict, NotFound
+from holdfast.platform.audit import actions as audit
+from holdfast.storage.sql import Transaction
+
+
+def load(ctx: Context, tx: Transaction, id: str) -> Change:
+    """A change of the workspace. Raises NotFound."""
+    found = store.get(tx, ctx.workspace, id)
+    if found is None:
+        raise NotFound("there is no such change in this workspace")
+    return found
+
+
+def keep(
+    ctx: Context, tx: Transaction, before: Change, after: Change, event: str, facts: Mapping[str, Any]
+) -> Change:
+    """Keeps a step. Raises Conflict where another came between."""
+    made = replace(after, version=before.version + 1)
+    if not store.put(tx, made):
+        raise Conflict("this change was changed at the same moment; read it again and try again")
+    if serves_otherwise(before, made):
+        routing.put(ctx, tx, made)
+    told(ctx, tx, before.state, made, event, facts)
+    return made
+
+
+def told(
+    ctx: Context, tx: Transaction, before: State, made: Change, event: str, facts: Mapping[str, Any]
+) -> None:
+    """The evidence of a step, and its entry on the audit log."""
+    step = Evidence(
+        change=made.id,
+        workspace=ctx.workspace,
+        number=store.steps(tx, ctx.workspace, made.id) + 1,
+        at=ctx.now,
+        event=event,
+        before=before,
+        after=made.state,
+        stage=made.stage,
+        reason=made.reason,
+        facts=facts,
+        actor=ctx.actor.id,
+        actor_name=ctx.actor.name,
+    )
+    store.add_evidence(tx, step)
+    details = {
+        "route": made.route,
+        "from": before.value,
+        "to": made.state.value,
+        "stage": made.stage,
+        "reason": made.reason,
+        "candidate": made.candidate,
+        "baseline": made.baseline,
+        "class": made.change_class.value,
+        "content": made.content,
+        "facts": dict(facts),
+    }
+    audit.record(ctx, tx, action=f"change.{event}", subject=made.id, details=details)
+
+
+def serves_otherwise(before: Change, after: Change) -> bool:
+    """Whether what the route serves, or what can be asked for, may follow from this step."""
+    if (before.state, before.stage, before.from_state) == (after.state, after.stage, after.from_state):
+        return False
+    return not (before.state is State.DRAFT and after.state in (State.DRAFT, State.FAILED))

@@ -1,0 +1,151 @@
+"""What a look finds: how the candidate does beside the baseline, who met which, and whether anything stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from holdfast.changes.model import Change, Evidence, State
+from holdfast.changes.rules import assessing, guarding, soundness
+from holdfast.changes.rules.assessing import Stage, Step
+from holdfast.changes.rules.guarding import Finding
+from holdfast.changes.rules.measuring import Span, readings, reference
+from holdfast.changes.rules.policy import ClassPolicy
+from holdfast.changes.rules.splits import share_of
+from holdfast.changes.rules.states import Looked
+from holdfast.gateway.model import Route
+from holdfast.storage.columns import Columns
+from holdfast.telemetry.model import TimeRange
+from holdfast.telemetry.reads import compared
+from holdfast.telemetry.reads.compared import Sums
+
+WITHOUT = "evaluation"
+"""The environment of questions that suites ask: no traffic of anybody."""
+AHEAD = timedelta(minutes=5)
+"""Clocks of gateways may be ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look found, and what follows from it."""
+
+    looked: Looked
+    findings: tuple[Finding, ...]
+    facts: Mapping[str, Any]
+
+
+def observe(
+    columns: Columns,
+    change: Change,
+    policy: ClassPolicy,
+    evidence: Sequence[Evidence],
+    route: Route,
+    now: datetime,
+    blocked: str,
+) -> Seen:
+    """Of a change that serves, or is held. Raises Unavailable where calls cannot be read."""
+    state = change.from_state if change.state is State.HELD else change.state
+    within = TimeRange(change.since, now + AHEAD)
+    both = (change.baseline, change.candidate)
+    sums = compared.sums(columns, change.workspace, change.route, both, within, WITHOUT)
+    candidate = sums.get(change.candidate)
+    baseline = sums.get(change.baseline)
+    share = share_of(change, policy)
+    if share == 100:
+        baseline = _before(columns, change, evidence)
+    row = compared.longest_row(columns, change.workspace, change.route, change.candidate, within, WITHOUT)
+    found = guarding.look(readings(policy, state, baseline, candidate, row), 1 - policy.confidence)
+    stage = assessing.assess(found)
+    sound = _sound(columns, change, route, share, within, candidate, policy, now)
+    looked = _follows(policy, state, candidate, stage, sound, blocked)
+    facts = {
+        "since": change.since,
+        "share": share,
+        "outcome": stage.outcome.value,
+        "calls": {name: one.calls for name, one in sums.items()},
+        "findings": [_told(one) for one in found],
+        "unmeasured": [name for name in policy.guards if name not in {one.metric.name for one in found}],
+        "sound": {name: one.sentence for name, one in sound.items()},
+    }
+    return Seen(looked, found, facts)
+
+
+def _before(columns: Columns, change: Change, evidence: Sequence[Evidence]) -> Sums | None:
+    """The baseline while it last served beside the candidate: with all traffic on the candidate there is no other."""
+    span: Span | None = reference(change, evidence)
+    if span is None:
+        return None
+    within = TimeRange(span.start, span.end)
+    found = compared.sums(columns, change.workspace, change.route, [change.baseline], within, WITHOUT)
+    return found.get(change.baseline)
+
+
+def _sound(
+    columns: Columns,
+    change: Change,
+    route: Route,
+    share: int,
+    within: TimeRange,
+    candidate: Sums | None,
+    policy: ClassPolicy,
+    now: datetime,
+) -> dict[str, soundness.Soundness]:
+    grace = timedelta(minutes=policy.grace_minutes)
+    last = candidate.last_at if candidate is not None else None
+    found = {"traffic": soundness.flowing(change.since, last, now, grace)}
+    if 0 < share < 100:
+        both = (change.baseline, change.candidate)
+        units = compared.units(columns, change.workspace, change.route, both, within, WITHOUT, route.sticky)
+        weights = {change.baseline: 100.0 - share, change.candidate: float(share)}
+        found["split"] = soundness.split(units.by_release, weights)
+        whole = sum(units.by_release.values()) - units.met_both
+        found["exposure"] = soundness.met_once(units.met_both, whole)
+    return found
+
+
+def _follows(
+    policy: ClassPolicy,
+    state: State | None,
+    candidate: Sums | None,
+    stage: Stage,
+    sound: Mapping[str, soundness.Soundness],
+    blocked: str,
+) -> Looked:
+    why = "; ".join(stage.because)
+    first_at = candidate.first_at if candidate is not None else None
+    stop = why if stage.step is Step.ROLL_BACK else ""
+    torn = [one.sentence for name, one in sound.items() if name != "traffic" and one.sound is False]
+    hold = "; ".join(torn) or (why if stage.step is Step.HOLD else "")
+    quiet = sound["traffic"].sentence if sound["traffic"].sound is False else ""
+    if state is State.SHADOW and policy.shadow is not None:
+        calls = candidate.calls if candidate is not None else 0
+        spent = Decimal(str(candidate.cost[1])) if candidate is not None else Decimal(0)
+        enough = calls >= policy.shadow.samples
+        if not enough and spent >= Decimal(policy.shadow.max_cost):
+            hold = f"its copies have cost {spent:.2f} before there were {policy.shadow.samples} of them"
+        return Looked(stop=stop, hold=hold, missing=quiet, enough=enough, first_at=first_at, blocked=blocked)
+    enough = stage.step is Step.ADVANCE and candidate is not None and candidate.calls >= policy.samples
+    return Looked(stop=stop, hold=hold, missing=quiet, enough=enough, first_at=first_at, blocked=blocked)
+
+
+def _told(one: Finding) -> dict[str, Any]:
+    return {
+        "metric": one.metric.name,
+        "kind": one.metric.kind.value,
+        "verdict": one.verdict.value,
+        "said": one.sentence,
+        "margin": one.metric.margin,
+        "baseline": asdict(one.baseline) if one.baseline else None,
+        "candidate": asdict(one.candidate) if one.candidate else None,
+        "interval": _bounds(one),
+    }
+
+
+def _bounds(one: Finding) -> dict[str, float | None] | None:
+    if one.interval is None:
+        return None
+    limits = asdict(one.interval)
+    return {name: value if abs(value) < float("inf") else None for name, value in limits.items()}

@@ -1,0 +1,1 @@
+"""Long work for changes, each on a thread of its own."""
