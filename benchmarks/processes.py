@@ -73,13 +73,21 @@ class Server:
 
     def rss_mb(self) -> float:
         """Resident memory of the whole tree, in 2^20 bytes."""
-        pages = 0
+        return sum(self._rss())
+
+    def largest_rss_mb(self) -> float:
+        """Resident memory of the largest process of the tree, in 2^20 bytes."""
+        return max(self._rss(), default=0.0)
+
+    def _rss(self) -> list[float]:
+        found = []
         for pid in self.tree():
             try:
-                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+                pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             except OSError:
                 continue
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+            found.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+        return found
 
     def kill(self) -> None:
         """`kill -9` for the whole tree; returns when it is gone."""

@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,21 +19,39 @@ from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
 from shards import Shards, pair_of, running
+from soaking import commit, drawn
 from stand import FakeClock, free_port
-from workers import ByUnit, rank
+from workers import rank
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+SHARDS = pytest.param("shards", marks=[pytest.mark.slow, pytest.mark.rotating(3)])
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="everything at full length (make soak)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank(item.nodeid))
+    if config.getoption("soak") or any("::" in named for named in config.args):
+        return
+    shares = {
+        item.nodeid: max((mark.args[0] for mark in item.iter_markers("rotating")), default=1)
+        for item in items
+    }
+    turns = drawn([item.nodeid for item in items], shares.__getitem__, commit())
+    turns = [turn and not item.get_closest_marker("soak") for item, turn in zip(items, turns, strict=True)]
+    config.hook.pytest_deselected(items=[item for item, turn in zip(items, turns, strict=True) if not turn])
+    items[:] = [item for item, turn in zip(items, turns, strict=True) if turn]
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
-    config.option.loadscopereorder = False  # our own order is the better one
-    return ByUnit(config, log)
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    """Whether everything runs at full length."""
+    return bool(request.config.getoption("soak"))
 
 
 @pytest.fixture
@@ -176,7 +193,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
     yield from running(tmp_path_factory.mktemp("server"), 1)
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("shards", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="session",
+    params=["embedded", SHARDS],
+)
 def new_stores(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
     """Gives the settings of an empty pair of stores: chDB and SQLite in the data folder, or two shards and PostgreSQL."""
     if request.param == "embedded":
@@ -202,7 +222,7 @@ def new_shared_stores(cluster: Shards, new_sql_url: Callable[[], str]) -> Callab
     return lambda: pair_of(cluster, new_sql_url())
 
 
-@pytest.fixture(params=["embedded", pytest.param("shards", marks=pytest.mark.slow)])
+@pytest.fixture(params=["embedded", SHARDS])
 def columns(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Columns]:
     """An empty call store: the test runs on chDB and on two shards.
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class FakeClock:
@@ -30,3 +36,9 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def ran(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine to its end in a thread of its own: a browser's driver may hold the loop of this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -23,9 +25,23 @@ def newcomer(chromium: Browser, core: CoreProcess, **options: Any) -> tuple[Brow
     )
     context.set_default_timeout(60_000)
     page = context.new_page()
-    page.goto(link)
-    page.locator("main button").first.click()
-    for field in page.locator("input[type=password]").all():
-        field.fill(PASSWORD)
-    page.locator("main button").first.click()
+    sign_in(page, link)
     return context, page
+
+
+def sign_in(page: Page, link: str) -> None:
+    """Follows a first sign-in link and sets the password."""
+    page.goto(link)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("input[name=password]").fill(PASSWORD)  # waits for the page that asks for it
+    page.get_by_role("button", name="Set the password").click()
+
+
+@contextmanager
+def admins_browser(chromium: Browser, core: CoreProcess) -> Iterator[BrowserContext]:
+    """An admin's browser, signed in to the workspace `demo`."""
+    context, page = newcomer(chromium, core, bypass_csp=True)
+    page.wait_for_url("**/w/demo/today*")
+    page.close()
+    yield context
+    context.close()

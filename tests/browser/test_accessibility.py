@@ -23,6 +23,7 @@ def violations(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing(chromium: Browser, site: str, axe: str, path: str) -> None:
     # axe is injected past the policy; the policy itself is tested below.
@@ -90,6 +91,7 @@ def test_axe_finds_nothing_in_what_opens(chromium: Browser, site: str, axe: str,
     context.close()
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("path", PAGES)
 def test_page_never_scrolls_sideways(chromium: Browser, site: str, path: str) -> None:
     page = chromium.new_page()
@@ -106,6 +108,7 @@ def test_page_never_scrolls_sideways(chromium: Browser, site: str, path: str) ->
     page.close()
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("path", [path for path in PAGES if path != "/missing"])
 def test_policy_is_kept_and_the_console_stays_silent(chromium: Browser, site: str, path: str) -> None:
     page = chromium.new_page()

@@ -12,14 +12,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.test_accessibility import violations
 from tests.platform.notify.receivers import MailServer, WebServer, mail_server, web_server
 
-from browser.newcomer import newcomer
+from browser.newcomer import admins_browser
 from otlp_made import CHAT, body, span
 from running_core import CoreProcess, Workspace, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SHOTS = Path(__file__).parents[2] / "screenshots"
-PASSWORD = "a long sentence that nobody guesses 7"
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +55,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 @pytest.fixture(scope="module")
 def browser(chromium: Browser, shop: Workspace) -> Iterator[BrowserContext]:
     """An admin's browser."""
-    context, page = newcomer(chromium, shop.core, bypass_csp=True)
-    page.wait_for_url("**/w/demo/today*")
-    page.close()
-    yield context
-    context.close()
+    with admins_browser(chromium, shop.core) as context:
+        yield context
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from browser.newcomer import sign_in
 from holdfast.commands import create_key
 from holdfast.platform.settings import Settings
 from running_core import until
@@ -24,7 +25,6 @@ from stand import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.demo, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "a long sentence that nobody guesses 7"
 BOUND_SECONDS = 30.0
 SHOTS = ROOT / "screenshots"
 
@@ -69,11 +69,7 @@ def desk(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(60_000)
     page = context.new_page()
-    page.goto(link.group(1))
-    page.locator("main button").first.click()
-    for field in page.locator("input[type=password]").all():
-        field.fill(PASSWORD)
-    page.locator("main button").first.click()
+    sign_in(page, link.group(1))
     page.wait_for_url("**/w/demo/today*")
     key = create_key(Settings(data=data), "demo", "read", "test")
     base = f"http://127.0.0.1:{port}"

@@ -70,6 +70,7 @@ def go(page: Page, path: str) -> None:
     expect(page.locator(".skeleton")).to_have_count(0, timeout=30_000)
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_accessible_and_never_scroll_sideways(page: Page, axe: str, name: str) -> None:
     SHOTS.mkdir(exist_ok=True)

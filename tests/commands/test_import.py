@@ -214,6 +214,7 @@ def test_where_no_core_runs_and_back_from_an_export(tmp_path: Path) -> None:
         ], source
 
 
+@pytest.mark.rotating(2)
 @pytest.mark.parametrize("stopped", [True, False])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_ended_midway_it_goes_on(tmp_path: Path, stopped: bool, how: signal.Signals) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from gateway.running_gateway import Worker
 from otlp_sink import Seen, Sink
 from stand import free_port
 
@@ -28,6 +29,7 @@ def model_url() -> Iterator[str]:
         pytest.skip("the demo environment is not installed (make .venv/.stamps/demo)")
     port = free_port()
     command = [sys.executable, "-m", "demo.model_server", "--port", str(port), "--parent", str(os.getpid())]
+    command += ["--most", "96"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = [next(process.stdout), next(process.stdout)]
@@ -35,6 +37,28 @@ def model_url() -> Iterator[str]:
     yield f"http://127.0.0.1:{port}/v1"
     process.terminate()
     assert process.wait(10) == 0
+
+
+@pytest.fixture(scope="session")
+def door(model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A gateway in front of the local model. Clients ask for `local` (which speaks OpenAI), or for `native` (the same
+    server, which speaks Anthropic too).
+    """
+    made = Worker(tmp_path_factory.mktemp("door"))
+    waits = {"first_byte": 300, "between_bytes": 300, "total": 900}
+    chains = {
+        name: {"chain": [{"upstream": name, "model": "smollm2-135m-instruct"}]}
+        for name in ("local", "native")
+    }
+    upstreams = {
+        "local": {"dialect": "openai", "base_url": model_url, "timeouts": waits},
+        "native": {"dialect": "anthropic", "base_url": model_url, "timeouts": waits},
+    }
+    routes = {name: {"release": name, "models": [name], "retries": 0} for name in chains}
+    made.apply({"upstreams": upstreams, "releases": chains, "routes": routes})
+    made.start()
+    yield made
+    made.kill()
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""The whole demo as it runs: a prompt is edited, a model swapped, nobody records it, and both are seen within a minute.
+"""The whole demo as it runs. Its calls go through the gateway, and each is one call, whoever told of it; a prompt is
+edited, a model swapped, nobody records it, and both are seen within a minute.
 
 What was really sent is taken from the captured requests themselves: which first carried the longer prompt, which answer
 first named another model.
@@ -43,6 +44,7 @@ class House:
     """`holdfast up --demo`, its control door, and a reader of its workspace."""
 
     data: Path
+    gateway_port: int
     reader: httpx2.Client
 
     def get(self, path: str, **params: Any) -> Any:
@@ -61,6 +63,11 @@ class House:
         """By id and the model that answered; those that nobody answered are left out."""
         found = self.get("configurations", system="hr-assistant")
         return {(one["id"], one["answered_by"]): one for one in found if one["answered_by"]}
+
+    def seen_by_both(self, call: str) -> bool:
+        """Whether the application's span of a call has joined the gateway's record, which comes a second earlier."""
+        page = self.get("calls", system="hr-assistant", operation="chat", limit=500)
+        return any(one["id"] == call and len(one["observations"]) == 2 for one in page["calls"])
 
     def calls(self) -> list[Row]:
         """Every answered call of the assistant, the earliest first, each with what was sent and its tools."""
@@ -83,11 +90,11 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The demo without its past, once every route was taken."""
-    data, port = tmp_path_factory.mktemp("planted") / "data", free_port()
+    data, port, gateway_port = tmp_path_factory.mktemp("planted") / "data", free_port(), free_port()
     (data / "demo").mkdir(parents=True)
     (data / "demo" / "history.sent").write_text("sent\n")
     command = [sys.executable, "-m", "holdfast", "up", "--demo", "--grpc-port", str(free_port())]
-    command += ["--gateway-port", str(free_port())]
+    command += ["--gateway-port", str(gateway_port)]
     process = subprocess.Popen(
         [*command, "--data", str(data), "--port", str(port)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
@@ -100,7 +107,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         key = create_key(Settings(data=data), "demo", "read,content", "test")
         headers = {"authorization": f"Bearer {key}"}
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers=headers) as reader:
-            made = House(data, reader)
+            made = House(data, gateway_port, reader)
             until(lambda: len({one["route"] for one in made.configurations().values()}) >= 2, 240, "traffic")
             yield made
     finally:
@@ -133,7 +140,7 @@ def test_what_nobody_recorded_is_seen_within_a_minute(house: House, name: str) -
     def appeared() -> bool:
         found = house.configurations()
         fresh[:] = [one for key, one in found.items() if key not in known and names_it(one)]
-        return bool(fresh)
+        return bool(fresh) and all(house.seen_by_both(one["first_call"]["id"]) for one in fresh)
 
     try:
         until(appeared, BOUND_SECONDS, "a configuration that nobody recorded")
@@ -156,3 +163,38 @@ def test_what_nobody_recorded_is_seen_within_a_minute(house: House, name: str) -
         assert datetime.fromisoformat(one["first_call"]["at"]) == datetime.fromisoformat(first["started_at"])
         assert one["id"] == first["configuration"]
         assert one["before"] is not None
+
+
+def test_each_call_took_the_gateway_and_is_counted_once(house: House) -> None:
+    calls: list[Row] = []
+
+    def merged() -> bool:
+        page = house.get("calls", system="hr-assistant", operation="chat", limit=500)
+        calls[:] = page["calls"][5:]  # the latest may not have been told of by both yet
+        return len(calls) >= 5 and all(len(call["observations"]) == 2 for call in calls)
+
+    until(merged, 120, "calls seen by application and gateway")
+    for call in calls:
+        spans = {one["span_id"]: one for one in house.get(f"traces/{call['trace_id']}")["spans"]}
+        theirs, ours = (spans[one] for one in call["observations"])
+        assert ours["scope"].startswith("holdfast.gateway@")
+        assert ours["parent_span_id"] in spans, "it joined the application's trace"
+        assert "holdfast" not in theirs["scope"]
+        assert call["release"].startswith("rel_")
+        assert call["environment"] == "production"
+        assert (call["cost_source"], call["cost_currency"]) == ("gateway", "USD")
+        assert float(call["cost_amount"]) > 0
+    release = {call["release"] for call in calls}
+    assert len(release) == 1
+    assert {call["route"] for call in calls} <= {"policy-question", "leave-request", "summarise-ticket"}
+    # Last, because it is a call of the assistant's that the assistant did not make: a change that nobody recorded.
+    key = (house.data / "demo" / "gateway.key").read_text()
+    asked = {"model": "policy-question", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
+    answer = httpx2.post(
+        f"http://127.0.0.1:{house.gateway_port}/v1/chat/completions",
+        json=asked, headers={"authorization": f"Bearer {key}"}, timeout=60,
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-holdfast-release"] in release
+    assert answer.headers["x-holdfast-upstream"] == "demo-model"
+    assert answer.headers["x-holdfast-cost"].endswith(" USD")

@@ -18,7 +18,7 @@ import httpx2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from holdfast.gateway.model import ClientKey, Configuration, Signed, Snapshot, Workspace
+from holdfast.gateway.model import ClientKey, Configuration, Lift, Signed, Snapshot, Workspace
 from holdfast.gateway.proxy import snapshots
 from holdfast.gateway.proxy.records import Record, decode
 from holdfast.gateway.proxy.spool import frames, segments
@@ -46,8 +46,10 @@ class Worker:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     epoch: int = 0
+    lifts: tuple[Lift, ...] = ()
     signer: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     process: subprocess.Popen[bytes] | None = None
+    number: int = 0
 
     @property
     def log(self) -> Path:
@@ -63,12 +65,21 @@ class Worker:
         prices: Mapping[str, Mapping[str, Rates]] | None = None,
         keys: Mapping[str, ClientKey] | None = None,
         release_ids: Mapping[str, str] | None = None,
+        batch_prices: Mapping[str, Mapping[str, Rates]] | None = None,
     ) -> None:
         """Writes the next snapshot, and waits until it is in force where the worker runs."""
         self.epoch += 1
         configuration = msgspec.convert(document, Configuration)
         workspace = Workspace(
-            "ws_1", "main", "UTC", self.epoch, configuration, release_ids or {}, prices or {}
+            "ws_1",
+            "main",
+            "UTC",
+            self.epoch,
+            configuration,
+            release_ids or {},
+            prices or {},
+            batch_prices or {},
+            lifts=self.lifts,
         )
         held = keys or {KEY: ClientKey("key_1", "ws_1")}
         hashed = {hashlib.sha256(text.encode()).hexdigest(): key for text, key in held.items()}
@@ -94,7 +105,14 @@ class Worker:
         listening = socket.create_server(("127.0.0.1", self.port), backlog=512)
         handed = listening.fileno()
         os.set_inheritable(handed, True)
-        command = [sys.executable, "-m", "holdfast.gateway.proxy", str(self.folder), "0", str(handed)]
+        command = [
+            sys.executable,
+            "-m",
+            "holdfast.gateway.proxy",
+            str(self.folder),
+            str(self.number),
+            str(handed),
+        ]
         environment = {**os.environ, "HOLDFAST_OUTBOUND_ALLOW": "127.0.0.1", **self.settings}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -130,16 +148,17 @@ class Worker:
 
 
 class GatewayProcess:
-    """`holdfast gateway serve` beside a core, on the same data folder."""
+    """`holdfast gateway serve` beside a core, on its data folder; or apart, with settings that say where the core is."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, port: int | None = None, **settings: str) -> None:
         self.data = data
-        self.port = free_port()
+        self.settings = {f"HOLDFAST_{name.upper()}": value for name, value in settings.items()}
+        self.port = port or free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "holdfast", "gateway", "serve", "--data", str(self.data)]
-        environment = {**os.environ, "HOLDFAST_OUTBOUND_ALLOW": "127.0.0.1"}
+        environment = {**os.environ, "HOLDFAST_OUTBOUND_ALLOW": "127.0.0.1", **self.settings}
         with (self.data.parent / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--gateway-port", str(self.port)], env=environment, stdout=log, stderr=log
@@ -151,6 +170,11 @@ class GatewayProcess:
             return httpx2.get(f"http://127.0.0.1:{self.port}/readyz", verify=NO_TLS).status_code == 200
         except httpx2.TransportError:
             return False
+
+    def epoch(self) -> int:
+        """The epoch in force."""
+        answer = httpx2.get(f"http://127.0.0.1:{self.port}/readyz", verify=NO_TLS)
+        return int(answer.json()["epoch"])
 
     def workers(self) -> list[int]:
         assert self.process is not None

@@ -51,6 +51,9 @@ def test_the_same_question_is_answered_again_and_says_what_it_saved(
     before, record = worker.records()[-2:]
     assert (record.cache_hit, record.cost, record.usage) == (True, None, None)
     assert record.cost_avoided == before.cost
+    assert record.response_id == before.response_id is not None, (
+        "by it an application's span finds the record"
+    )
     assert before.cost is not None
 
 

@@ -24,6 +24,14 @@ def configured(worker: Worker, vendor: Vendor) -> None:
         "messages": [{"role": "system", "content": "You answer for {{company}}."}],
         "variables": {"company": {}},
     }
+    older = {
+        "messages": [{"role": "system", "content": "{{#a}} {{{company}}} {{"}],
+        "variables": {"company": {}},
+    }
+    whole = {
+        "messages": [{"role": "system", "content": "{{company}}"}],
+        "variables": {"company": {"type": "json"}},
+    }
     worker.apply(
         {
             "upstreams": {
@@ -38,6 +46,8 @@ def configured(worker: Worker, vendor: Vendor) -> None:
                 },
                 "new": {"chain": [{"upstream": "one", "model": "large"}]},
                 "kept": {"chain": [{"upstream": "one", "model": "small"}], "prompt": prompt},
+                "older": {"chain": [{"upstream": "one", "model": "small"}], "prompt": older},
+                "whole": {"chain": [{"upstream": "one", "model": "small"}], "prompt": whole},
                 "claude": {"chain": [{"upstream": "claude", "model": "opus"}], "prompt": prompt},
                 "far": {"chain": [{"upstream": "far", "model": "m"}, {"upstream": "one", "model": "near"}]},
             },
@@ -48,6 +58,8 @@ def configured(worker: Worker, vendor: Vendor) -> None:
                     "models": ["alias"],
                 },
                 "kept": {"release": "kept"},
+                "older": {"release": "older"},
+                "whole": {"release": "whole"},
                 "claude": {"release": "claude"},
                 "bound": {"release": "far", "system": "hospital"},
                 "free": {"release": "far", "system": "shop"},
@@ -97,6 +109,35 @@ def test_a_managed_prompt_needs_only_its_variables(worker: Worker, vendor: Vendo
         head = {"x-holdfast-route": "claude"}
         claude.messages.create(model="x", max_tokens=5, messages=said, extra_headers=head, extra_body=own)
         assert vendor.seen[-1]["body"]["system"] == [{"type": "text", "text": "You answer for Acme."}]
+
+
+def test_a_prompt_applied_before_strays_were_refused_still_serves(worker: Worker, vendor: Vendor) -> None:
+    sent = asked(worker, "older", {"company": "{{company}}"})
+    assert sent.status_code == 200
+    assert vendor.seen[-1]["body"]["messages"][0]["content"] == "{{#a}} {{{company}}} {{"
+
+
+@pytest.mark.parametrize("depth", [100, 300, 600, 900])
+def test_a_deeply_nested_variable_is_served_or_refused(worker: Worker, depth: int) -> None:
+    deep: Any = "x"
+    for _ in range(depth):
+        deep = [deep]
+    for route in ("older", "whole"):
+        sent = asked(worker, route, {"company": deep})
+        assert sent.status_code in (200, 400, 422), sent.text
+        if sent.status_code != 200:
+            assert "nested too deeply" in sent.text or "must be a string" in sent.text
+        elif route == "whole":
+            assert worker.records()[-1].variables == {"company": deep}
+
+
+def asked(worker: Worker, route: str, variables: Any) -> httpx2.Response:
+    return httpx2.post(
+        worker.url + "/v1/chat/completions",
+        json={"model": "x", "messages": [], "holdfast": {"variables": variables}},
+        headers={"authorization": f"Bearer {KEY}", "x-holdfast-route": route},
+        verify=NO_TLS,
+    )
 
 
 def test_a_conversation_stays_on_its_release(worker: Worker) -> None:
@@ -163,6 +204,9 @@ def test_a_conversation_keeps_its_release_while_the_split_ramps(worker: Worker, 
     began = models()
     weigh(10, 90)
     assert models() == began, "who began on a release stays on it"
+    worker.kill()
+    worker.start()
+    assert models() == began, "also when the gateway was killed meanwhile"
     weigh(0, 100)
     assert set(models()) == {"new"}, "until it has no traffic any more"
 
@@ -220,3 +264,20 @@ def test_the_workspaces_own_message_is_the_last_resort(stream: bool, worker: Wor
         with claude.messages.stream(model="x", max_tokens=9, messages=said, extra_headers=ours) as texts:
             assert "".join(texts.text_stream) == words
     assert worker.records()[-1].error == "503", "the record says what really happened"
+
+
+def test_a_stored_response_is_asked_for_where_it_was_made(worker: Worker, vendor: Vendor) -> None:
+    upstreams = {name: {"dialect": "openai", "base_url": f"{vendor.url}/{name}/v1"} for name in ("a", "b")}
+    chain = [{"upstream": "a", "model": "full"}, {"upstream": "b", "model": "free"}]
+    releases, routes = {"r": {"chain": chain}}, {"stored": {"release": "r", "retries": 1}}
+    worker.apply({"upstreams": upstreams, "releases": releases, "routes": routes})
+    vendor.tell("full", "500")
+    headers = {"x-holdfast-route": "stored"}
+    with openai.OpenAI(base_url=worker.url + "/v1", api_key=KEY, default_headers=headers) as client:
+        made = client.responses.create(model="full", input="Say hello")
+        client.responses.delete(made.id)
+        assert vendor.seen[-1]["path"] == "/b/v1/responses/resp_1"
+        worker.kill()
+        worker.start()
+        client.responses.delete(made.id)
+    assert vendor.seen[-1]["path"] == "/b/v1/responses/resp_1", "also by a gateway that was killed meanwhile"

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from running_gateway import KEY, Worker
+from running_gateway import KEY, Worker, rates
 from vendor import Vendor
 
 from running_core import NO_TLS, until
@@ -96,6 +96,29 @@ def test_private_addresses_are_not_reached(host: str, tmp_path: Path, vendor: Ve
         assert got.status_code == 503
         assert "private network" in got.json()["error"]["message"]
         assert vendor.meter["asked"] == asked
+        [record] = worker.recorded(1)
+        assert (record.usage, record.estimated) == (None, False), "nothing was sent, so nothing was used"
+    finally:
+        worker.kill()
+
+
+def test_what_could_not_be_sent_takes_nothing_from_a_budget(tmp_path: Path, vendor: Vendor) -> None:
+    worker = Worker(tmp_path, {"HOLDFAST_OUTBOUND_ALLOW": ""})
+    url = f"http://127.0.0.1:{vendor.port}/v1"
+    upstream = {"dialect": "openai", "base_url": url, "timeouts": QUICK}
+    budget = {"scope": "workspace", "amount": "1.5", "period": "month"}
+    worker.apply(
+        {"upstreams": {"one": upstream}, "budgets": [budget]},
+        {"one": {"m": rates(output="1000", input_uncached="0")}},
+    )
+    worker.start()
+    try:
+        for _ in range(3):
+            got = post(worker, "m", max_tokens=1000)
+            assert got.status_code == 503, got.text
+            assert "private network" in got.text, (
+                "and not that the budget is used up: each could take 1 of its 1.5"
+            )
     finally:
         worker.kill()
 

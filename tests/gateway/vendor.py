@@ -96,6 +96,12 @@ class Vendor:
                 {"error": {"message": f"told to say {status}", "type": "told", "code": None}},
                 extra,
             )
+        elif how == "slow 200":
+            await asyncio.sleep(0.6)
+            await whole(send, 200, self._answer(path, body, how))
+        elif how == "slow 500":
+            await asyncio.sleep(0.3)
+            await whole(send, 500, {"error": {"message": "told to say 500, late", "type": "told"}})
         elif how == "stall":
             await gone_or(receive, self.released)
         elif how == "reset":
@@ -166,7 +172,7 @@ class Vendor:
             if how == "close mid" and number == 3:
                 await send({"type": "http.response.body", "body": b""})
                 return
-            if how == "reset mid" and number == 3:
+            if (how == "reset mid" and number == 3) or (how == "reset late" and number == 5):
                 send.__self__.transport.abort()
                 return
             if how == "hold mid" and number == 3:

@@ -25,6 +25,7 @@ SOURCE = ROOT / "src" / "holdfast"
 
 ROOMS = (
     "holdfast.signals",
+    "holdfast.feedback",
     "holdfast.gateway",
     "holdfast.telemetry",
     "holdfast.registry",
@@ -61,7 +62,20 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
             "holdfast.gateway.proxy",
             "holdfast.platform.secrets.references",
         ): "the operator's own, without a store",
+        (
+            "holdfast.gateway.proxy",
+            "holdfast.platform.secrets.workload",
+        ): "the machine's own identity, without a store",
         ("holdfast.telemetry.ingest", "holdfast.text.detectors"): "pure: text has no other furniture yet",
+        ("holdfast.gateway.guardrails", "holdfast.text.detectors"): "pure: text has no other furniture yet",
+        ("holdfast.evals.graders", "holdfast.text"): "pure: text has no other furniture yet",
+        ("holdfast.feedback.rules", "holdfast.text"): "pure: text has no other furniture yet",
+        ("holdfast.feedback.jobs", "holdfast.text"): "pure: text has no other furniture yet",
+        ("holdfast.feedback.actions", "holdfast.telemetry.ingest.dlp"): "the company's own check of texts",
+        ("holdfast.evals.rules.online", "holdfast.text.detectors"): "pure: text has no other furniture yet",
+        ("holdfast.evals.rules.coverage", "holdfast.text.clusters"): "pure: text has no other furniture yet",
+        ("holdfast.evals.runner.heads", "holdfast.text"): "pure: text has no other furniture yet",
+        ("holdfast.evals.runner.mapping", "holdfast.text"): "pure: text has no other furniture yet",
         ("holdfast.telemetry.ingest", "holdfast.pricing.prices"): "the price cache lives as long as ingest",
         (
             "holdfast.platform.access.actions",

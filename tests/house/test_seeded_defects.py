@@ -11,10 +11,44 @@ from pathlib import Path
 
 import pytest
 
-from house.seeded import DEFECTS, Defect
+from house import (
+    seeded,
+    seeded_changes,
+    seeded_coverage,
+    seeded_feedback,
+    seeded_gateway,
+    seeded_graders,
+    seeded_guardrails,
+    seeded_judges,
+    seeded_review,
+    seeded_rollouts,
+    seeded_runs,
+    seeded_suites,
+    seeded_triage,
+    seeded_verdicts,
+    seeded_windows,
+)
+from house.seeded import Defect
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/holdfast"
+DEFECTS = (
+    *seeded.DEFECTS,
+    *seeded_changes.DEFECTS,
+    *seeded_coverage.DEFECTS,
+    *seeded_feedback.DEFECTS,
+    *seeded_gateway.DEFECTS,
+    *seeded_graders.DEFECTS,
+    *seeded_guardrails.DEFECTS,
+    *seeded_judges.DEFECTS,
+    *seeded_review.DEFECTS,
+    *seeded_rollouts.DEFECTS,
+    *seeded_runs.DEFECTS,
+    *seeded_suites.DEFECTS,
+    *seeded_triage.DEFECTS,
+    *seeded_verdicts.DEFECTS,
+    *seeded_windows.DEFECTS,
+)
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
@@ -26,6 +60,7 @@ def test_what_a_defect_replaces_is_there_once(defect: Defect) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rotating(12)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_its_test_turns_red(defect: Defect, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from holdfast.kernel.context import Actor, Context
 from holdfast.kernel.errors import Invalid, NotFound
 from holdfast.platform.audit import store as audit_store
 from holdfast.platform.tenancy import actions as tenancy
-from holdfast.registry import actions, reads, rules
+from holdfast.registry import actions, reads
 from holdfast.registry.model import Kind, Release
+from holdfast.registry.rules import naming
 from holdfast.storage.sql import Database
 
 SCALARS = (
@@ -76,16 +77,16 @@ def same(one: Any, other: Any) -> bool:
 
 @given(VALUES)
 def test_order_of_keys_and_a_way_through_json_change_no_hash(value: Any) -> None:
-    wanted = rules.content_hash("model", value)
-    assert rules.content_hash("model", reordered(value)) == wanted
-    assert rules.content_hash("model", json.loads(json.dumps(value))) == wanted
-    assert rules.content_hash("model", json.loads(rules.canonical(value))) == wanted
-    assert rules.content_hash("prompt", value) != wanted
+    wanted = naming.content_hash("model", value)
+    assert naming.content_hash("model", reordered(value)) == wanted
+    assert naming.content_hash("model", json.loads(json.dumps(value))) == wanted
+    assert naming.content_hash("model", json.loads(naming.canonical(value))) == wanted
+    assert naming.content_hash("prompt", value) != wanted
 
 
 @given(VALUES, VALUES)
 def test_what_differs_has_another_hash(one: Any, other: Any) -> None:
-    equal = rules.content_hash("model", one) == rules.content_hash("model", other)
+    equal = naming.content_hash("model", one) == naming.content_hash("model", other)
     assert equal == same(one, other)
 
 
@@ -94,7 +95,7 @@ def test_what_differs_has_another_hash(one: Any, other: Any) -> None:
 )
 def test_what_json_cannot_hold_is_invalid(value: Any) -> None:
     with pytest.raises(Invalid):
-        rules.canonical(value)
+        naming.canonical(value)
 
 
 def test_deep_nesting_is_invalid_and_no_fault() -> None:
@@ -102,7 +103,7 @@ def test_deep_nesting_is_invalid_and_no_fault() -> None:
     for _ in range(100_000):
         value = [value]
     with pytest.raises(Invalid):
-        rules.canonical(value)
+        naming.canonical(value)
 
 
 def test_a_release_is_kept_once(database: Database, clock: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 from tests.scenarios.neighbours import Place, World
-from tests.scenarios.routes import FREE, IDS, TOKENS, UNIQUE, Operation, choices
+from tests.scenarios.routes import IDS, TOKENS, UNIQUE, Operation, choices, taken
 
 FACETS = [
     "system",
@@ -88,6 +88,8 @@ def asks(world: World, operation: Operation, place: Place, csrf: str, **instead:
                 "measure": ["calls", "cost", "tool_calls", "agent_runs", "retrievals"],
                 "group_by": ["system", "tenant"],
             }
+        if "baseline" in operation.query:
+            query["baseline"] = place.ids["other"]
         query |= {one[6:]: text for one, text in instead.items() if one.startswith("query_")}
         body = {}
         for one in operation.body:
@@ -98,7 +100,6 @@ def asks(world: World, operation: Operation, place: Place, csrf: str, **instead:
             elif one in UNIQUE:
                 body[one] = UNIQUE[one].format(n=world.number())
             else:
-                body[one] = (
-                    place.values[one] if one in ("system", "environment", "user", "subject") else FREE[one]
-                )
+                own = one in ("system", "environment", "user", "subject")
+                body[one] = place.values[one] if own else taken(one, operation.body[one])
         yield Ask(operation.method, path, query, body, operation.form, [path, *instead.values()])

@@ -12,8 +12,12 @@ from typing import Any
 import httpx2
 import sqlalchemy as sa
 from tests.scenarios.boards import keep_boards
-from tests.scenarios.gate import gate_of
+from tests.scenarios.changed import change_of
+from tests.scenarios.gate import crossed, gate_of
+from tests.scenarios.judged import evals_of
+from tests.scenarios.spoken import feedback_of
 from tests.scenarios.watching import alert_of, channel_of
+from tests.scenarios.wire import attributes, spoken
 
 from holdfast.kernel.context import Actor, Context
 from holdfast.kernel.ids import new_id
@@ -67,29 +71,6 @@ class Credential:
         return bool(self.key)
 
 
-def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """Attributes in OTLP/JSON."""
-
-    def wire(value: Any) -> dict[str, Any]:
-        if isinstance(value, bool):
-            return {"boolValue": value}
-        if isinstance(value, int):
-            return {"intValue": str(value)}
-        return {"doubleValue": value} if isinstance(value, float) else {"stringValue": value}
-
-    return [{"key": key, "value": wire(value)} for key, value in values.items()]
-
-
-def spoken(said: str) -> dict[str, Any]:
-    """Captured content as attributes."""
-    return {
-        "gen_ai.input.messages": f'[{{"role":"user","parts":[{{"type":"text","content":"tell {said} now"}}]}}]',
-        "gen_ai.output.messages": f'[{{"role":"assistant","parts":[{{"type":"text","content":"so {said}"}}]}}]',
-        "gen_ai.headers": f"x-said: {said}",
-        "ai.request.body": f'{{"said": "{said}"}}',
-    }
-
-
 class World:
     """The running core, who is in it, and what they have."""
 
@@ -135,15 +116,22 @@ class World:
                 effective_from=datetime(2026, 1, 1, tzinfo=UTC),
                 note=f"agreed by {mark}",
             )
-            key, text = keys.create_key(ctx, tx, f"key of {mark}", frozenset({READ}))
-            place.ids |= {"environment": environment.id, "price": price.id, "key": key.id}
-            place.ids["workspace"] = made.slug
+            key, text = keys.create_key(ctx, tx, f"key of {mark}", frozenset({READ, Scope.GATEWAY}))
+            place.ids |= {
+                "environment": environment.id,
+                "price": price.id,
+                "key": key.id,
+                "workspace": made.slug,
+            }
             channel, secret = channel_of(ctx, tx, self.settings, mark)
             self.secrets += [text, secret]
             place.ids["channel"] = place.values["channel"] = channel
-            place.values |= gate_of(ctx, tx, self.settings, mark)
+            place.values |= gate_of(ctx, tx, self.settings, mark, key.id)
+            place.ids["lift"] = place.values.pop("lift")
+            place.ids |= evals_of(ctx, tx, mark) | feedback_of(ctx, tx, mark) | change_of(ctx, tx, mark)
             place.ids["rule"] = alert_of(ctx, tx, f"shop-{mark}", mark)
             place.ids["member"], place.ids["grant"] = self._member(tx, place, Role.VIEWER, mark)
+        crossed(self.settings, self.database, made.id, mark)
         place.values |= {"system": f"shop-{mark}", "environment": f"prod-{mark}", "tool": f"tool-{mark}"}
         place.unmarked = {"system": f"till-{len(mark)}{name}", "environment": f"stage-{len(mark)}{name}"}
         return place
@@ -385,10 +373,12 @@ class World:
             return {kind: client.get(f"/api/v1/exports/{kind}").text for kind in kinds}
 
     def rows_of(self, place: Place) -> dict[str, list[tuple[Any, ...]]]:
-        """Everything that the control store holds of a workspace, but what signs by itself."""
+        """Everything that the control store holds of a workspace, but what signs by itself and how far jobs are."""
         found: dict[str, list[tuple[Any, ...]]] = {}
         with self.database.reading() as tx:
             for table in metadata.sorted_tables:
+                if table.name in PLACES_OF_JOBS:
+                    continue
                 if "workspace" in table.c and "checkpoint" not in table.name:
                     rows = tx.execute(sa.select(table).where(table.c.workspace == place.id))
                 elif table.name in ("workspaces", "members"):
@@ -397,6 +387,9 @@ class World:
                     continue
                 found[table.name] = sorted((tuple(map(str, row)) for row in rows), key=repr)
         return found
+
+
+PLACES_OF_JOBS = {"review_places", "review_seen", "review_tallies", "feedback_walks"}
 
 
 def _is_of(table: sa.Table, place: Place) -> sa.ColumnElement[bool]:

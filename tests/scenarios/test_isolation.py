@@ -94,7 +94,7 @@ def test_every_route_is_known() -> None:
     known |= {"system", "environment", "route", "agent", "tenant", "user", "session", "release", "feature"}
     known |= {"provider", "request_model", "response_model", "error_class", "error_type", "price_id"}
     known |= {"response_id", "trace_id", "convention", "service_tier", "cost_source", "cost_unknown_reason"}
-    known |= {"finish_reason", "quality", "channel", "tested", "tool", "data_source"}
+    known |= {"finish_reason", "quality", "channel", "tested", "tool", "data_source", "category"}
     faults = {one.title: unknown_parts(one, known) for one in OPERATIONS}
     told = "\n".join(f"{title}: {', '.join(parts)}" for title, parts in faults.items() if parts)
     assert not told, (
@@ -162,6 +162,7 @@ def test_no_method_breaks_a_route(world: World) -> None:
                 assert answer.status_code in (401, 404, 405), f"{method} {ask.path}: {answer.status_code}"
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("name", [*CREDENTIALS, "their key", "their admin"])
 def test_reads_show_nothing_hidden(world: World, name: str) -> None:
     """Every reading route, with one's own ids: never a mark that this credential must not see."""
@@ -227,6 +228,7 @@ def tried(operation: Operation, other: Place) -> Iterator[tuple[str, str]]:
         yield "query_workspace", other.slug
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("name", [*CREDENTIALS, "their key", "their admin"])
 def test_a_neighbours_id_is_as_good_as_none(world: World, name: str) -> None:
     """Each id of the neighbour, in each place for it, in each method: the answer is that for an id that never was.
@@ -259,6 +261,7 @@ def test_a_neighbours_id_is_as_good_as_none(world: World, name: str) -> None:
     assert world.rows_of(other) == before
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("name", ["full key", "full admin", "their key"])
 def test_what_is_written_stays_at_home(world: World, name: str) -> None:
     """Bodies that name the neighbour's systems, environments and users change one's own workspace alone."""
@@ -321,6 +324,7 @@ def secrets_for(world: World, credential: Credential, parameter: str) -> list[st
     return found
 
 
+@pytest.mark.rotating(5)
 @pytest.mark.parametrize("name", CURIOUS)
 def test_no_filter_tells_what_is_hidden(world: World, name: str) -> None:
     """Searching, filtering, counting or exporting by what is hidden answers as for what never was."""

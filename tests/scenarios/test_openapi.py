@@ -14,9 +14,11 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.gateway.running_gateway import GatewayProcess
 
 from otlp_made import body, span
 from running_core import CoreProcess, Workspace
+from stand import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -34,13 +36,22 @@ EVERY = {"401", "403", "404", "422", "503"}
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    core = CoreProcess(tmp_path_factory.mktemp("described") / "data", min_free_bytes=1)
+    port = free_port()
+    core = CoreProcess(
+        tmp_path_factory.mktemp("described") / "data",
+        min_free_bytes=1,
+        outbound_allow="127.0.0.1",
+        gateway_url=f"http://127.0.0.1:{port}",
+    )
     core.start()
+    gateway = GatewayProcess(core.data, port)
+    gateway.start()
     made = core.workspace("described", "read,content,operate,admin,ingest")
     said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", "gen_ai.prompt": "hello"}
     traces = [span(f"{number:032x}", attributes=said) for number in range(1, 6)]
     assert made.post(body(traces)).status_code == 200
     yield made
+    gateway.kill()
     core.stop()
 
 

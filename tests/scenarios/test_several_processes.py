@@ -195,6 +195,7 @@ def variants(rng: random.Random, at: int) -> list[Span]:
     return made
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("seed", range(int(os.environ.get("SEEDS", "3"))))
 def test_whatever_the_order_the_count_is_that_of_the_spans_together(house: House, seed: int) -> None:
     rng = random.Random(seed)

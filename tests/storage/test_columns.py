@@ -27,7 +27,9 @@ NAMES = ("workspace", "trace_id", "span_id", "user", "session", "kind", "started
          "content_expires_at")  # fmt: skip
 
 
-APART = [pytest.param(name, marks=pytest.mark.slow) for name in ("server", "shards")]
+APART = [
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.rotating(2)]) for name in ("server", "shards")
+]
 everywhere = pytest.mark.parametrize("columns", ["embedded", *APART], indirect=True)
 
 

@@ -93,6 +93,7 @@ def test_a_nested_pair_is_one_call(core: CoreProcess, workspace: Workspace, orde
 
 
 @pytest.mark.slow
+@pytest.mark.rotating(4)
 @pytest.mark.parametrize("how", ["stop", "kill"])
 @pytest.mark.parametrize("first", ["outer", "inner"])
 def test_a_nested_pair_is_one_call_over_a_restart(restartable: CoreProcess, how: str, first: str) -> None:

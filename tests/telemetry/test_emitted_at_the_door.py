@@ -113,6 +113,7 @@ def conversation(workspace: Workspace, only: dict[str, dict[str, Any]]) -> None:
     assert (part["type"], part["name"], part["arguments"]) == ("tool_call", "get_weather", {"city": "Paris"})
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("instrumentation", HERE)
 def test_beside_the_sdks_of_today(instrumentation: str, workspace: Workspace, server: str) -> None:
     found = calls(workspace, [sys.executable, str(EMITTERS / "produce.py"), instrumentation], server)
@@ -121,6 +122,7 @@ def test_beside_the_sdks_of_today(instrumentation: str, workspace: Workspace, se
     assert tokens(only["chat"])[:2] == ((400, 600) if openai else (100, 600))
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("sdk", ["openai", "anthropic"])
 def test_openlit(sdk: str, workspace: Workspace, server: str) -> None:
     program = prepared(OPENLIT, OPENLIT.parent)
@@ -134,6 +136,7 @@ def test_openlit(sdk: str, workspace: Workspace, server: str) -> None:
         assert only[name]["convention"] == "openlit"
 
 
+@pytest.mark.rotating(3)
 @pytest.mark.parametrize("producer", AI_SDK)
 def test_the_ai_sdk(producer: str, workspace: Workspace, server: str) -> None:
     folder = EMITTERS / "vercel"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -117,6 +118,30 @@ CASES = {
     "a retry without ids": (
         [seen("a"), seen("b", "a", at=(1, 30), error=True), seen("c", "a", at=(40, 99))],
         [("a", "c"), ("b",)],
+    ),
+    "a gateway's failed try below its failed call": (
+        [
+            seen("a", error=True, model="alias"),
+            seen("b", "a", at=(1, 99), error=True, scope=merge.GATEWAY, asked_model="alias"),
+            seen("c", "b", at=(2, 30), error=True, scope=merge.GATEWAY),
+        ],
+        [("a", "b"), ("c",)],
+    ),
+    "a gateway's record below a span that nobody told of": (
+        [
+            seen("a", "t", at=(0, 40), id="r"),
+            seen("b", "t", at=(50, 100), id="r"),
+            seen("c", "lost", at=(51, 99), id="r", scope=merge.GATEWAY),
+            seen("d", "lost too", at=(51, 99), id="s", scope=merge.GATEWAY),
+        ],
+        [("a",), ("b", "c"), ("d",)],
+    ),
+    "a gateway behind a gateway": (
+        [
+            seen("a", id="r", scope=merge.GATEWAY),
+            seen("b", "a", at=(1, 99), id="r", scope=merge.GATEWAY),
+        ],
+        [("a", "b")],
     ),
     "every attempt failed": (
         [
@@ -433,3 +458,16 @@ def test_a_deep_and_a_wide_trace_take_linear_time() -> None:
     assert len(resolve(wide, {})) == 5_000
     steps = [seen(str(n), str(n - 1) if n else "", kind=Kind.AGENT) for n in range(5_000)]
     assert len(resolve([*steps, *(seen(f"c{n}", str(n)) for n in range(5_000))], {})) == 5_000
+
+
+def test_what_a_cache_answered_used_nothing_whatever_was_read_in_the_answer() -> None:
+    paid = seen("a", id="r", tokens=9, reported_cost=Decimal("0.5"))
+    paid.facts.usage = Usage(
+        input_uncached=9, input_cache_read=3, output=2
+    )  # it read more than the gateway states
+    hit = seen("b", "a", at=(1, 99), id="r", tokens=0, scope="b", cache_hit=True, reported_cost=Decimal(0))
+    [call] = resolve([paid, hit], {})
+    assert call.observations == ("a", "b")
+    assert call.facts.usage == Usage(input_uncached=0, output=0)
+    assert call.facts.reported_cost == 0
+    assert call.facts.quality == ()

@@ -41,9 +41,12 @@ def test_a_new_price_reaches_the_past_that_it_holds_for(core: CoreProcess) -> No
     send(workspace, 3, 0.1)
     send(workspace, 2, 0.1, **{"gen_ai.request.model": "ours-1"})
     send(workspace, 1, 0.1, **{"gen_ai.request.model": "ours-2", "gen_ai.usage.cost": 0.25})
+    send(
+        workspace, 1, 0.1, **{"holdfast.cost": "0.5"}
+    )  # as the gateway counted it, by an upstream's own price
     listed = (10 * Decimal("0.15") + 5 * Decimal("0.6")) / 10**6
     before = spent(workspace)
-    assert Decimal(before["cost"]["USD"]) == 7 * listed + Decimal("0.25")  # type: ignore[index]
+    assert Decimal(before["cost"]["USD"]) == 7 * listed + Decimal("0.75")  # type: ignore[index]
     assert before["unpriced"] == 2
     for pattern, rates in (("gpt-4o-mini", ("1", "2")), ("ours-1", ("3", "4"))):
         added = post(
@@ -57,27 +60,27 @@ def test_a_new_price_reaches_the_past_that_it_holds_for(core: CoreProcess) -> No
         assert added.status_code == 201, added.text
     assert spent(workspace) == before, "the past keeps its charges until somebody asks"
     begun = post(workspace, "repricings", **WINDOW)
-    assert begun.status_code == 202 and begun.json()["calls"] == 10, begun.text
+    assert begun.status_code == 202 and begun.json()["calls"] == 11, begun.text
 
     def done() -> bool:
         return workspace.get("repricings")[0]["finished_at"] is not None
 
     until(done, what="pricing anew")
     job = workspace.get("repricings")[0]
-    assert (job["seen"], job["changed"]) == (10, 5)
+    assert (job["seen"], job["changed"]) == (11, 5)
     ours, theirs = Decimal(10 + 10) / 10**6, Decimal(30 + 20) / 10**6
     after = spent(workspace)
-    assert Decimal(after["cost"]["USD"]) == 4 * listed + 3 * ours + 2 * theirs + Decimal("0.25")  # type: ignore[index]
+    assert Decimal(after["cost"]["USD"]) == 4 * listed + 3 * ours + 2 * theirs + Decimal("0.75")  # type: ignore[index]
     assert after["unpriced"] == 0
     change = Decimal(after["cost"]["USD"]) - Decimal(before["cost"]["USD"])  # type: ignore[index]
     assert Decimal(job["difference"]["USD"]) == change
     sources = {call["cost_source"] for call in workspace.calls()}
-    assert sources == {"price-book", "genai-prices", "reported"}
+    assert sources == {"price-book", "genai-prices", "reported", "gateway"}
     again = post(workspace, "repricings", **WINDOW)
     assert again.status_code == 202
     until(done, what="pricing anew")
     assert workspace.get("repricings")[0]["changed"] == 0, "a second time changes nothing"
-    assert workspace.count() == (10, 10)
+    assert workspace.count() == (11, 11)
 
 
 def test_what_cannot_be_asked_is_refused(core: CoreProcess, workspace: Workspace) -> None:

@@ -25,7 +25,7 @@ from running_core import CoreProcess, until
 
 OVERRIDES = {"my.client": ScopeOverride(input_includes_cache=False)}
 NOW = datetime.now(UTC)
-LIMITS = Limits(int(NOW.timestamp() * 1e9), 10**18, 10**12, 1 << 20)
+LIMITS = Limits(int(NOW.timestamp() * 1e9), 10**18, 10**18, 1 << 20)
 POLICIES = {"": DataPolicy("w"), "hr": DataPolicy("w", "hr", CaptureMode.OFF)}
 CHAT = {
     "gen_ai.operation.name": "chat",

@@ -58,6 +58,10 @@ def test_a_text_has_one_vector_alone_and_in_company(embedder: Embedder) -> None:
         np.testing.assert_array_equal(embedder.embed([text])[0], vector)
 
 
+def test_half_a_surrogate_pair_is_a_question_mark(embedder: Embedder) -> None:
+    np.testing.assert_array_equal(*embedder.embed(["a \ud800 b", "a ? b"]))
+
+
 def test_without_the_vocabulary_it_says_how_to_mend_it(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="make setup"):
         Embedder(tmp_path / "none.txt").embed(["x"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.gateway import actions, store
+from holdfast.gateway.model import Snapshot
+from holdfast.gateway.reads import snapshot as snapshots
 from holdfast.kernel.context import Actor, Context
 from holdfast.platform.access.actions import keys
 from holdfast.platform.access.model import Scope
@@ -16,6 +18,7 @@ from holdfast.platform.secrets import master
 from holdfast.platform.services import Services
 from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import actions as tenancy
+from holdfast.pricing.reads import Pricer
 from holdfast.storage.sql import Database
 
 SECRET = "sk-canary-that-must-not-show"
@@ -59,6 +62,10 @@ class Desk:
         judged = actions.judge(self.settings, document)
         with self.database.reading() as tx:
             return actions.check(ctx, tx, judged)
+
+    def snapshot(self, pricer: Pricer | None = None) -> Snapshot:
+        with self.database.reading() as tx:
+            return snapshots.snapshot(tx, self.clock(), pricer or Pricer())
 
     def epoch(self) -> int:
         with self.database.reading() as tx:

@@ -265,3 +265,25 @@ def test_a_document_that_is_too_large_is_refused(desk: Desk) -> None:
     with pytest.raises(Invalid, match="1 MiB"):
         desk.apply(ctx, made)
     assert desk.version(ctx) == 0
+
+
+def test_a_guardrail_is_part_of_what_is_applied(desk: Desk) -> None:
+    ctx = desk.ctx()
+    reference = desk.secret(ctx, "hook")
+    hook = {"kind": "webhook", "action": "block", "url": "http://127.0.0.1:9/judge", "credential": reference}
+    made = document(guardrails={"hook": hook, "mask": {"kind": "pii", "action": "redact"}})
+    made["releases"]["one"]["guardrails"] = ["hook", "mask"]
+    plain = desk.apply(ctx, document()).version.release_ids
+    guarded = desk.apply(ctx, made).version.release_ids
+    assert (plain["one"] != guarded["one"], plain["two"]) == (True, guarded["two"])
+    made["guardrails"]["mask"]["action"] = "flag"
+    done = desk.apply(ctx, made)
+    assert [(one.where, one.fields) for one in done.changes] == [("guardrails.mask", ("action",))]
+    assert done.version.release_ids["one"] != guarded["one"]
+    with desk.database.transaction() as tx, pytest.raises(Conflict, match="hook"):
+        actions.remove_secret(ctx, tx, "hook")
+    made["guardrails"]["hook"]["url"] = "http://169.254.169.254/judge"
+    assert [one.where for one in desk.check(ctx, made).faults] == ["guardrails.hook.url"]
+    with pytest.raises(Invalid, match="private network"):
+        desk.apply(ctx, made)
+    assert desk.version(ctx) == 3

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -90,7 +93,7 @@ MEANING = [
     (upstream(base_url=f"https://example.com/v1?key={CANARY}"), "upstreams.main.base_url"),
     (upstream(base_url="https://example.com/v1#x"), "upstreams.main.base_url"),
     (upstream(base_url="https://example.com/v 1"), "upstreams.main.base_url"),
-    (upstream(auth="sigv4", credential="secret:sec_1"), "upstreams.main.auth"),
+    (upstream(auth="sigv4", credential="secret:sec_1"), "upstreams.main.region"),
     (upstream(dialect="anthropic", auth="x-goog-api-key", credential="secret:sec_1"), "upstreams.main.auth"),
     (upstream(auth="bearer"), "upstreams.main.credential"),
     (upstream(auth="none", credential="secret:sec_1"), "upstreams.main.credential"),
@@ -99,7 +102,8 @@ MEANING = [
     (upstream(credential="env:KEY"), "upstreams.main.credential"),
     (upstream(credential="file:/etc/shadow"), "upstreams.main.credential"),
     (upstream(credential="vault:kv/openai#key"), "upstreams.main.credential"),
-    (upstream(dialect="bedrock"), "upstreams.main.credential"),
+    (upstream(credential="workload:azure"), "upstreams.main.credential"),
+    (upstream(dialect="bedrock", region="us-east-1"), "upstreams.main.credential"),
     (upstream(headers={"Authorization": CANARY}), "upstreams.main.headers.Authorization"),
     (upstream(headers={"x-api-key": CANARY}), "upstreams.main.headers.x-api-key"),
     (upstream(headers={"Host": "x"}), "upstreams.main.headers.Host"),
@@ -128,7 +132,9 @@ MEANING = [
     (release(parameters={"a": {"b": [{1: 2}]}}), "releases.one.parameters.a.b[0]"),
     (release(prompt={"messages": []}), "releases.one.prompt.messages"),
     (release(prompt={"messages": [{"content": "x"}]}), "releases.one.prompt.messages[0]"),
-    (prompt("Dear {{name}}"), "releases.one.prompt.messages"),
+    (prompt("Dear {{name}}"), "releases.one.prompt.messages[0].content"),
+    (prompt("Dear {{#name}}"), "releases.one.prompt.messages[0].content"),
+    (prompt("Dear {{name.first}}", {"name": {}}), "releases.one.prompt.messages[0].content"),
     (prompt("Dear you", {"name": {}}), "releases.one.prompt.variables.name"),
     (prompt("Dear {{ 1name }}"), "releases.one.prompt.messages[0].content"),
     (prompt("Dear {{name}} and {{name}", {"name": {}}), "releases.one.prompt.messages[0].content"),
@@ -222,12 +228,19 @@ def test_all_faults_are_told_at_once() -> None:
         ("vault:kv/x#y", True),
         ("file:key", False),
         ("env:", False),
+        ("workload:gcp", True),
+        ("workload:aws", False),  # it signs
+        ("workload:", False),
+        ("workload:other", False),
     ],
 )
 def test_the_operator_may_name_what_is_on_the_machine(credential: str, fine: bool) -> None:
     operator = Known(operator=True)
     assert (told(upstream(credential=credential), operator) == {}) is fine
-    assert told(upstream(dialect="bedrock"), operator) == {}
+    assert told(upstream(dialect="bedrock", region="us-east-1"), operator) == {}
+    assert told(upstream(dialect="bedrock", region="eu", credential="workload:aws"), operator) == {}
+    runtime = "https://bedrock-runtime.eu-central-1.amazonaws.com"
+    assert told(upstream(dialect="bedrock", base_url=runtime, region="eu"), operator) == {}
 
 
 @pytest.mark.parametrize(
@@ -255,7 +268,10 @@ def test_every_dialect_takes_its_usual_way() -> None:
     for dialect, ways in AUTHS.items():
         for way in ways:
             credential = {} if way == "none" else {"credential": "secret:sec_1"}
-            assert told(upstream(dialect=dialect.value, auth=way.value, **credential)) == {}, (dialect, way)
+            assert told(upstream(dialect=dialect.value, auth=way.value, region="eu-1", **credential)) == {}, (
+                dialect,
+                way,
+            )
 
 
 IN = {**UP, "region": "eu"}
@@ -317,13 +333,37 @@ def test_no_chain_leaves_the_regions_of_a_system(
         (b"a: 2026-99-99\n", "not YAML"),
         (b"x" * (2 << 20), "1 MiB"),
         (b"[" * 5000, "YAML"),
-        (b"? [a]\n: b\n", "no plain value"),
+        (b"? [a]\n: b\n", "a name is text"),
+        (b"content: {{name}}\n", "line 1, column 11: a name is text; and a text that begins with {"),
     ],
 )
 def test_text_that_cannot_be_read(text: bytes, said: str) -> None:
     with pytest.raises(Invalid) as refused:
         parse(text)
     assert said in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda size: json.dumps({"a": "{{a}}" * (size // 5)}),
+        lambda size: "a: |\n" + "  {{#a}} a line\n" * (size // 16),
+        lambda size: "a: {" + "{{a}}" * (size // 5),
+        lambda size: 'a: "' + "{{a}} \n  " * (size // 9),
+        lambda size: "a:\n" + "- '{{a}}'\n" * (size // 10),
+    ],
+    ids=["one line", "lines", "no quotes", "never closed", "a list"],
+)
+def test_a_hostile_document_takes_time_in_proportion(made: Callable[[int], str]) -> None:
+    def took(size: int) -> float:
+        text = made(size).encode()
+        began = time.process_time()
+        with suppress(Invalid):
+            parse(text)
+        return time.process_time() - began
+
+    baseline = min(took(1 << 15) for _ in range(2))
+    assert took(1 << 18) < 24 * baseline + 0.05, "8 in proportion, 64 by the square"
 
 
 def test_yaml_and_json_say_the_same() -> None:
@@ -393,7 +433,7 @@ def test_a_release_is_taken_apart_without_loss() -> None:
         "prompt": {"messages": [{"role": "user", "content": "x"}]},
         "continue_on_fallback": True,
     }
-    body, components = parts(msgspec.convert({"releases": {"r": made}}, Configuration).releases["r"])
+    body, components = parts(msgspec.convert({"releases": {"r": made}}, Configuration).releases["r"], {})
     assert body == {"continue_on_fallback": True}
     assert json.loads(json.dumps(components)) == {
         "model": {"chain": made["chain"], "parameters": {"temperature": 0}},

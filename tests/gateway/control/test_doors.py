@@ -7,42 +7,21 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from tests.gateway.control.desk import SECRET, document
-from tests.platform.access.house import House, make_app, served
+from tests.platform.access.house import House
 
 from holdfast.commands import gateway as commands
-from holdfast.gateway import wiring
-from holdfast.gateway.model import LiveRequest, State, UpstreamState
 from holdfast.gateway.reads.states import KEPT, MOST, States
+from holdfast.gateway.states import LiveRequest, State, UpstreamState
 from holdfast.kernel.errors import HoldfastError, Invalid, NotFound
 from holdfast.platform.access.model import Role, Scope
-from holdfast.platform.settings import Settings
-from holdfast.pricing.reads import Pricer
-from holdfast.storage.sql import Database
 from running_core import CoreProcess
 from stand import FakeClock
 
 PATH = "/api/v1/gateway"
-
-
-@pytest.fixture
-def states(clock: Any) -> States:
-    return States(clock)
-
-
-@pytest.fixture
-def house(database: Database, clock: Any, tmp_path: Path, states: States) -> Iterator[House]:
-    settings = Settings(data=tmp_path, outbound_allow="127.0.0.1")
-    app = make_app(database, settings, clock)
-    wiring.install(app, app.state.frame, app.state.services)
-    app.state.gateway_states = states
-    app.state.gateway_pricer = Pricer()
-    with served(app) as url:
-        yield House(database, settings, clock, url)
 
 
 def test_a_configuration_from_its_making_to_its_change(house: House) -> None:
@@ -286,11 +265,13 @@ def test_a_dry_run_says_what_would_happen_and_why(house: House) -> None:
                 "chain": [
                     {"upstream": "gpt", "model": "odd"},
                     {"upstream": "claude", "model": "claude-haiku-4-5"},
-                ]
+                ],
+                "guardrails": ["mask"],
             }
         }
         written = {
             "upstreams": upstreams,
+            "guardrails": {"mask": {"kind": "pii", "action": "redact"}},
             "releases": releases,
             "routes": {"support": {"release": "v1", "models": ["support"], "system": "desk"}},
             "budgets": [{"scope": "tenant", "amount": "5", "period": "day"}],
@@ -305,6 +286,7 @@ def test_a_dry_run_says_what_would_happen_and_why(house: House) -> None:
             ("claude", True, True),
         ]
         assert any("the model name support stands for it" in step for step in told["steps"])
+        assert told["steps"][-1] == "guardrail mask: pii on input and output, redact"
         assert len(told["budgets"]) == 1
         assert told["budgets"][0].startswith("hard budget over tenant acme")
         other = admin.post(f"{PATH}/explain", json={"model": "support", "route": "nowhere"}).json()

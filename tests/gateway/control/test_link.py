@@ -14,12 +14,15 @@ import httpx2
 import msgspec
 import pytest
 from tests.gateway.control.desk import document
+from tests.gateway.control.test_budgets_told import standing
 
 from holdfast.commands import CLI
 from holdfast.gateway import actions, keys
-from holdfast.gateway.model import Signed, Snapshot, State
+from holdfast.gateway.model import Signed, Snapshot
+from holdfast.gateway.states import State
 from holdfast.kernel.context import Context
 from holdfast.kernel.time import utc_now
+from holdfast.platform.audit import store as audit_store
 from holdfast.platform.tenancy import reads as tenancy
 from holdfast.storage.sql import Database
 from otlp_made import body, span
@@ -207,3 +210,26 @@ def test_the_core_ends_at_once_while_gateways_wait(tmp_path: Path) -> None:
         core.stop()
         waiting.join(30)
     assert told == [204], core.log.read_text()[-2000:]
+
+
+def test_a_crossed_budget_is_kept_before_the_gateway_is_answered_and_once_over_a_restart(
+    tmp_path: Path,
+) -> None:
+    core = CoreProcess(tmp_path / "data", outbound_allow="127.0.0.1").start()
+    workspace = apply(core, core.workspace("acme", "read").slug, document())
+    crossed = standing(workspace)
+    now = datetime.now(UTC)
+    state = State(id="gw_1", epoch=3, version="0.1.0", started_at=now, at=now, events=(crossed,))
+    transport = httpx2.HTTPTransport(uds=str(core.data / "core.sock"))
+    with httpx2.Client(transport=transport, base_url="http://core", timeout=30) as near:
+        for _ in range(2):
+            assert near.post("/gateway/v1/state", content=msgspec.msgpack.encode(state)).status_code == 204
+        core.stop()
+        core.start()
+        assert near.post("/gateway/v1/state", content=msgspec.msgpack.encode(state)).status_code == 204
+    core.stop()
+    database = Database(core.settings.sql)
+    with database.reading() as tx:
+        told = [one.action for one in audit_store.entries_from(tx, workspace, 0, 100)]
+    database.close()
+    assert told.count("gateway.budget_crossed") == 1

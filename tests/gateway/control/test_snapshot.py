@@ -41,7 +41,7 @@ def pricer() -> Pricer:
 
 def taken(desk: Desk, pricer: Pricer) -> Snapshot:
     """As it comes out of a gateway's socket."""
-    made = reads.snapshot(desk.services, pricer)
+    made = desk.snapshot(pricer)
     found = msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Snapshot)
     assert found == made
     return found

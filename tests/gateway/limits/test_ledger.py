@@ -133,19 +133,23 @@ def test_a_cost_above_its_bound_closes_the_scope_until_its_window_ends(reopen: O
     assert isinstance(ledger.reserve(asked("d", "1", tomorrow), NOW), Granted)
 
 
-def test_break_glass_lets_one_value_pass_until_it_ends(reopen: Open) -> None:
+def test_break_glass_lets_one_value_pass_while_it_holds(reopen: Open) -> None:
     ledger, day = reopen(), entry("1")
-    ledger.reserve(asked("a", "1", day), NOW)
+    lifted = day._replace(lifted=True)
+    ledger.reserve(asked("a", "0.5", lifted), NOW)
     ledger.settle("a", Decimal(2), NOW)  # closed, and above
-    ledger.lift(day.budget, "acme", NOW + 60)
-    for id in ("b", "bb"):
-        assert ledger.reserve(asked(id, "1", day), NOW + 59) == Granted((day,))
-        assert isinstance(ledger.reserve(asked("c", "1", entry("1", "other")), NOW), Granted)
-        ledger.release("c", NOW)
-        assert isinstance(ledger.reserve(asked("d", "1", day), NOW + 60), Refused)
-        ledger = reopen()
-    ledger.lift(day.budget, "acme", 0)
-    assert isinstance(ledger.reserve(asked("e", "1", day), NOW + 59), Refused)
+    assert ledger.reserve(asked("b", "1", lifted), NOW) == Granted((lifted,))
+    assert ledger.reserve(asked("c", "1", entry("1", "other")), NOW) == Granted()
+    assert isinstance(ledger.reserve(asked("d", "1", day), NOW), Refused)
+    assert spent(ledger, day) == (2, 1)  # what passes is counted all the same
+
+
+def test_an_extra_amount_is_the_cap_while_it_holds_and_says_when_it_was_needed(reopen: Open) -> None:
+    ledger, more = reopen(), entry("3")._replace(extra=usd("2"))
+    assert ledger.reserve(asked("a", "1", more), NOW) == Granted()
+    assert ledger.reserve(asked("b", "1", more), NOW) == Granted((more,))
+    assert isinstance(ledger.reserve(asked("c", "1.5", more), NOW), Refused)
+    assert isinstance(ledger.reserve(asked("d", "0.1", entry("1")), NOW), Refused)
 
 
 def test_after_a_kill_all_is_as_it_was_and_what_was_out_counts_at_its_bound(reopen: Open) -> None:

@@ -220,6 +220,11 @@ def test_with_redis_away_each_keeps_to_its_lease_and_an_empty_one_is_rebuilt(
         server.kill()
         left = await spend(a, 10_000), await spend(b, 10_000)
         assert max(left) <= 64
+        _, refused = await a.ask("0.001", day)
+        assert isinstance(refused, Refused) and refused.kind is Kind.SHARE  # not: used up
+        assert refused.resets_at is not None and refused.resets_at <= time.time() + 1
+        _, refused = await a.ask("1.001", day)
+        assert isinstance(refused, Refused) and refused.kind is Kind.BUDGET
         assert a.shared.away
         spent = a.used(day) + b.used(day)
         assert spent <= day.cap
@@ -235,6 +240,8 @@ def test_with_redis_away_each_keeps_to_its_lease_and_an_empty_one_is_rebuilt(
                 break
             await pause(0.02)
         assert a.used(day) + b.used(day) == day.cap  # all of it, and not a unit more
+        _, refused = await a.ask("0.001", day)
+        assert isinstance(refused, Refused) and refused.kind is Kind.BUDGET
 
     story(tell, tmp_path, server.url)
 

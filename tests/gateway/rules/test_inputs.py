@@ -194,7 +194,7 @@ IN_BODY: list[tuple[Dialect, dict[str, Any]]] = [
         },
     ),
     (GEMINI, {"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}]}]}),
-    (BEDROCK, {"messages": [{"role": "user", "content": [{"image": {"format": "png", "source": {"bytes": PNG}}}]}]}),
+    (BEDROCK, {"messages": [{"role": "user", "content": [{"type": "image", "source": {"data": PNG}}]}]}),
 ]  # fmt: skip
 
 
@@ -243,7 +243,7 @@ def message(part: dict[str, Any]) -> dict[str, Any]:
         (ANTHROPIC, message({"type": "document", "source": {"type": "file", "file_id": "f"}})),
         (GEMINI, {"contents": [{"parts": [{"fileData": {"mimeType": "video/mp4", "fileUri": "f"}}]}]}),
         (GEMINI, {"contents": [], "cachedContent": "c"}),
-        (BEDROCK, message({"document": {"format": "pdf"}})),
+        (BEDROCK, message({"type": "document", "source": {"type": "base64", "data": "JVBERi0x"}})),
     ],
 )
 def test_what_is_read_once_is_bounded_by_the_context_window_alone(
@@ -263,7 +263,7 @@ def test_what_is_read_once_is_bounded_by_the_context_window_alone(
         (ANTHROPIC, {"messages": [], "context_management": {"edits": [{"type": "compact_20260112"}]}}),
         (GEMINI, {"contents": [], "tools": [{"googleSearch": {}}]}),
         (GEMINI, {"contents": [], "tools": [{"functionDeclarations": [], "urlContext": {}}]}),
-        (BEDROCK, {"messages": [], "toolConfig": {"tools": [{"systemTool": {"name": "s"}}]}}),
+        (BEDROCK, {"messages": [], "tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]}),
     ],
 )
 def test_tools_of_the_vendor_have_no_bound(dialect: Dialect, body: dict[str, Any]) -> None:

@@ -46,11 +46,6 @@ GEMINI: dict[str, Any] = {
         {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {"at": 1, "how": "far"}}}]}
     ]
 }
-BEDROCK: dict[str, Any] = {
-    "messages": [
-        {"role": "assistant", "content": [{"toolUse": {"name": "look", "input": {"at": 1, "how": "far"}}}]}
-    ]
-}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +55,7 @@ BEDROCK: dict[str, Any] = {
         (RESPONSES, Dialect.OPENAI),
         (ANTHROPIC, Dialect.ANTHROPIC),
         (GEMINI, Dialect.GEMINI),
-        (BEDROCK, Dialect.BEDROCK),
+        (ANTHROPIC, Dialect.BEDROCK),
     ],
 )
 def test_one_call_has_one_digest_in_every_dialect(body: dict[str, Any], dialect: Dialect) -> None:
@@ -86,7 +81,11 @@ def test_other_arguments_are_another_call() -> None:
         {
             "messages": [
                 1,
-                {"role": "assistant", "tool_calls": [{"function": "f"}, {}], "content": [{"toolUse": 1}]},
+                {
+                    "role": "assistant",
+                    "tool_calls": [{"function": "f"}, {}],
+                    "content": [{"functionCall": 1}],
+                },
             ]
         },
         {"input": "hi", "contents": {}},

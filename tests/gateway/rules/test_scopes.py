@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from holdfast.gateway.model import Budget, Configuration, Dimensions, Limit, Period, Scope, Workspace
+from holdfast.gateway.model import (
+    Budget,
+    Configuration,
+    Dimensions,
+    Lift,
+    Lifted,
+    Limit,
+    Period,
+    Scope,
+    Workspace,
+)
 from holdfast.gateway.rules.reservations import Ceiling, Entry, Kind
 from holdfast.gateway.rules.scopes import RUN_KEPT, LimitBook, budget_id, scope_values
 
 AT = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 
 
-def book(*budgets: Budget, limits: tuple[Limit, ...] = ()) -> LimitBook:
+def book(*budgets: Budget, limits: tuple[Limit, ...] = (), lifts: tuple[Lift, ...] = ()) -> LimitBook:
     configuration = Configuration(budgets=budgets, limits=limits)
     return LimitBook(
-        Workspace(id="ws", slug="w", time_zone="Europe/Berlin", version=1, configuration=configuration)
+        Workspace(
+            id="ws",
+            slug="w",
+            time_zone="Europe/Berlin",
+            version=1,
+            configuration=configuration,
+            lifts=lifts,
+        )
+    )
+
+
+def lift(value: str, *, extra: str | None = None, what: Lifted = Lifted.BUDGET) -> Lift:
+    """Over a tenant, for a minute."""
+    return Lift(
+        id="lift_1",
+        workspace="ws",
+        what=what,
+        scope=Scope.TENANT,
+        value=value,
+        until=AT + timedelta(minutes=1),
+        extra=None if extra is None else Decimal(extra),
+        person="Ann",
+        reason="the fair",
+        made_at=AT,
+        made_by="mem_1",
     )
 
 
@@ -86,8 +120,58 @@ def test_limits_over_the_same_values_are_one() -> None:
         Limit(scope=Scope.RUN, same_tool_calls=3),
         Limit(scope=Scope.USER, concurrency=1),
     )
-    assert book(limits=limits).ceilings(VALUES) == (
+    assert book(limits=limits).ceilings(VALUES, AT) == (
         Ceiling("ws/key/", Scope.KEY, "key_1", 5, 100, 4),
         Ceiling("ws/key/key_1", Scope.KEY, "key_1", None, None, 2),
         Ceiling("ws/run//calls", Scope.RUN, "r1", same_tool_calls=3),
     )
+
+
+def test_a_lift_is_over_its_scope_and_value_and_ends_by_the_clock_alone() -> None:
+    hard = Budget(scope=Scope.TENANT, amount=Decimal(5))
+    soft = Budget(scope=Scope.TENANT, amount=Decimal(1), hard=False)
+    other = Budget(scope=Scope.SYSTEM, amount=Decimal(1))
+
+    def said(*lifts: Lift, at: datetime = AT) -> list[tuple[bool, int, int]]:
+        found = book(hard, soft, other, lifts=lifts).entries(VALUES, at)
+        return [(one.lifted, one.cap // 10**12, one.extra // 10**12) for one in found]
+
+    none = [(False, 5, 0), (False, 1, 0), (False, 1, 0)]
+    assert said() == said(lift("other")) == none
+    assert said(lift("acme")) == said(lift("")) == [(True, 5, 0), *none[1:]]
+    assert said(lift("acme", extra="3"), lift("", extra="2")) == [(False, 8, 3), *none[1:]]
+    assert said(lift("acme", extra="3"), lift("")) == [(True, 5, 0), *none[1:]]
+    assert said(lift("acme"), at=AT + timedelta(seconds=59)) != none
+    assert said(lift("acme"), at=AT + timedelta(seconds=60)) == none
+    assert said(lift("acme", what=Lifted.LIMIT)) == none
+
+
+def test_a_lifted_limit_is_no_ceiling_and_lets_runs_go_on() -> None:
+    limits = (Limit(scope=Scope.TENANT, requests_per_minute=1), Limit(scope=Scope.TENANT, run_steps=1))
+    made = book(limits=limits, lifts=(lift("acme", what=Lifted.LIMIT),))
+    assert made.ceilings(VALUES, AT) == ()
+    assert [one.lifted for one in made.entries(VALUES, AT)] == [True]
+    later = AT + timedelta(minutes=1)
+    assert len(made.ceilings(VALUES, later)) == 1
+    assert [one.lifted for one in made.entries(VALUES, later)] == [False]
+
+
+def test_what_applies_is_remembered_no_longer_than_it_holds() -> None:
+    daily = Budget(scope=Scope.TENANT, amount=Decimal(5), period=Period.DAY)
+    monthly = Budget(scope=Scope.WORKSPACE, amount=Decimal(9), period=Period.MONTH)
+    rates = Limit(scope=Scope.KEY, requests_per_minute=7)
+    steps = Limit(scope=Scope.TENANT, run_steps=3)
+    lifts = (lift("acme", extra="2"),)
+    once = AT.timestamp()
+    day, run = Dimensions(tenant="acme"), Dimensions(tenant="acme", run="r1")
+    for given in ((), lifts):
+        made = book(daily, monthly, limits=(rates, steps), lifts=given)
+        for after in (0, 1, 90, 86_400, 30, 40 * 86_400, 0):
+            for said in (day, run, Dimensions(), day):
+                at = datetime.fromtimestamp(once + after, UTC)
+                values = scope_values("ws", "key_1", "gpt-5", said)
+                found = made.applied("key_1", "gpt-5", said, once + after)
+                assert found.entries == made.entries(values, at)
+                assert found.ceilings == made.ceilings(values, at)
+    plain = book(daily)
+    assert plain.applied("k", "m", day, once) is plain.applied("k", "m", day, once + 1)

@@ -170,3 +170,15 @@ def test_facts_of_two_spans_share_nothing_that_changes() -> None:
     (one, _), (two, _) = reader.read(span(CHAT)), reader.read(span(CHAT))
     one.parameters["temperature"] = 9
     assert two.parameters["temperature"] == CHAT["gen_ai.request.temperature"]
+
+
+def test_reading_a_span_leaves_it_as_it_was() -> None:
+    packed = {"message": "[half a list", "role": "user"}
+    one = span(
+        {"gen_ai.operation.name": "chat"},
+        events=[event("gen_ai.user.message", {"gen_ai.event.content": packed})],
+    )
+    first = read_facts(one)
+    assert first.quality == ("content.malformed_json",)
+    assert read_facts(one) == first
+    assert packed == {"message": "[half a list", "role": "user"}

@@ -1,0 +1,79 @@
+"""Seeded defects of what guards a staged rollout."""
+
+from __future__ import annotations
+
+from house.seeded import Defect
+
+RULES = "tests/changes/rules"
+DEFECTS = (
+    Defect(
+        "each look at a rollout is taken for the only one",
+        "changes/rules/sequential.py",
+        "return np.asarray(np.sqrt(2 * (x + 1) / x * spent))",
+        "return np.asarray(1.645 + 0 * x)",
+        f"{RULES}/test_guarding.py::test_a_healthy_canary_is_seldom_aborted_and_goes_on",
+    ),
+    Defect(
+        "no failure seen is none that there can be",
+        "changes/rules/sequential.py",
+        "+ 1) / (np.asarray(n, dtype=float) + 2)",
+        "+ 0) / (np.asarray(n, dtype=float) + 0)",
+        f"{RULES}/test_sequential.py::test_no_failures_in_either_arm_bound_the_difference_about_as_the_rule_of_three_does",
+    ),
+    Defect(
+        "a lucky start of a bad release passes",
+        "changes/rules/guarding.py",
+        "np.maximum(var_c, least)",
+        "var_c",
+        f"{RULES}/test_guarding.py::test_twice_the_failures_are_caught_and_do_not_go_on",
+    ),
+    Defect(
+        "every stop metric has the whole of alpha",
+        "changes/rules/guarding.py",
+        "judge(one, alpha / kinds.count(one.metric.kind), alpha)",
+        "judge(one, alpha, alpha)",
+        f"{RULES}/test_guarding.py::test_alpha_is_shared_among_the_metrics_of_a_kind",
+    ),
+    Defect(
+        "a look without data passes",
+        "changes/rules/assessing.py",
+        "passed, failed = verdict is Verdict.NOT_WORSE,",
+        "passed, failed = verdict in (Verdict.NOT_WORSE, Verdict.NO_DATA),",
+        f"{RULES}/test_assessing.py::test_nothing_advances_but_on_the_evidence_of_the_last_look_at_every_stop_metric",
+    ),
+    Defect(
+        "what has not failed by the end is a success",
+        "changes/rules/assessing.py",
+        "        return Outcome.INCONCLUSIVE\n",
+        "        return Outcome.SUCCESSFUL\n",
+        f"{RULES}/test_assessing.py::test_at_the_end_too_little_is_inconclusive_and_never_a_success",
+    ),
+    Defect(
+        "a stage without a call is as good as one with traffic",
+        "changes/rules/soundness.py",
+        "Soundness(False if quiet > grace else known,",
+        "Soundness(known,",
+        f"{RULES}/test_soundness.py::test_a_stage_without_traffic_is_not_sound_after_a_grace",
+    ),
+    Defect(
+        "users are drawn by another hash than before",
+        "gateway/rules/splitting.py",
+        'f"{release}\\0{key}"',
+        'f"{key}\\0{release}"',
+        "tests/gateway/rules/test_splitting.py::test_who_takes_what_is_for_ever",
+    ),
+    Defect(
+        "an older snapshot can be put back by a push",
+        "gateway/proxy/snapshots.py",
+        "if epoch < held:",
+        "if epoch < 0:",
+        "tests/gateway/test_pushed.py::test_what_is_older_is_not_put_back_by_a_push",
+    ),
+    Defect(
+        "an answer that was on its way undoes a rollback",
+        "gateway/proxy/snapshots.py",
+        "if self._epoch() == after:",
+        "if True:",
+        "tests/gateway/test_pushed.py::test_what_was_pushed_is_not_undone_by_an_answer_that_was_on_its_way",
+    ),
+)
