@@ -9,6 +9,7 @@ WORKERS ?= 2
 STAMPS := .venv/.stamps
 NODE := .bootstrap/bin/node
 EMITTERS := tests/telemetry/emitters
+CLIENTS := tests/gateway/clients
 unexport PYTHONDONTWRITEBYTECODE  # Python keeps what it compiled: every start but the first takes half the time
 
 help: ## List the targets
@@ -19,10 +20,15 @@ run: setup $(STAMPS)/demo ## Start Holdfast with the demo: make run [DATA=dir] [
 
 setup: $(STAMPS)/app ## Set up .venv/bin/holdfast
 
-test: setup $(STAMPS)/dev $(STAMPS)/demo $(STAMPS)/emitters $(STAMPS)/system ## Run every check and test
+test: test-tools ## Run every check and test, of long repetitions a share that changes with each commit
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -n $(WORKERS) --dist loadscope -m "not browser and not slow and not demo"
 	@$(PY) -m pytest -n $(WORKERS) --dist loadscope --durations 25 -m "browser or slow or demo"
+
+soak: test-tools ## Run every test at full length, seeded defects included (hours)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadscope --durations 25 --soak
+
+test-tools: setup $(STAMPS)/dev $(STAMPS)/demo $(STAMPS)/emitters $(STAMPS)/clients $(STAMPS)/system
 
 check: setup $(STAMPS)/dev ## Format, lint, types, import contracts
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo
@@ -34,7 +40,7 @@ lock: $(UV) $(NODE) ## Resolve the lock files anew
 	@setup/lock.sh
 
 clean: ## Remove what setup made (never the data folder)
-	rm -rf .venv .bootstrap node_modules src/holdfast/web/static/vendor src/holdfast/text/vocabulary.txt $(EMITTERS)/vercel/node_modules
+	rm -rf .venv .bootstrap node_modules src/holdfast/web/static/vendor src/holdfast/text/vocabulary.txt $(EMITTERS)/vercel/node_modules $(CLIENTS)/compatcanary/node_modules
 
 $(UV): requirements-bootstrap.lock
 	@echo "holdfast: preparing the installer …"
@@ -74,8 +80,15 @@ $(STAMPS)/emitters: $(STAMPS)/app $(NODE) $(EMITTERS)/requirements-openlit.lock 
 	@cd $(EMITTERS)/vercel && $(CURDIR)/.bootstrap/bin/npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+$(STAMPS)/clients: $(STAMPS)/app $(NODE) $(CLIENTS)/requirements-langchain.lock $(CLIENTS)/compatcanary/package-lock.json
+	@echo "holdfast: installing clients of the gateway that need an environment of their own (about 100 MB the first time) …"
+	@test -x .venv/langchain/bin/python || $(UV) venv -q -p python3 .venv/langchain
+	@$(UV) pip install -q -p .venv/langchain/bin/python --require-hashes -r $(CLIENTS)/requirements-langchain.lock
+	@cd $(CLIENTS)/compatcanary && $(CURDIR)/.bootstrap/bin/npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 $(STAMPS)/system: setup/system.sh
 	@setup/system.sh
 	@mkdir -p $(STAMPS) && touch $@
 
-.PHONY: help run setup test check bench lock clean
+.PHONY: help run setup test soak test-tools check bench lock clean

@@ -41,11 +41,12 @@ def weights() -> pathlib.Path:
 class ModelServer:
     """The running server; it listens as soon as the object exists, and ends with the process."""
 
-    def __init__(self, port: int, *, slots: int = 2, threads: int = 1) -> None:
+    def __init__(self, port: int, *, slots: int = 2, threads: int = 1, most: int = -1) -> None:
         """Loads the weights and listens on 127.0.0.1:`port` (0 picks a free port). Takes about a second.
 
         `slots` requests are answered side by side, each with 4,096 tokens of context; `threads` is the number
-        of CPU threads that generate (one, so that the rest of a small machine stays responsive).
+        of CPU threads that generate (one, so that the rest of a small machine stays responsive). `most` is the number
+        of tokens that an answer has at most where a request does not say; -1: as many as there is room for.
         """
         xllamacpp: Any = importlib.import_module("xllamacpp")
 
@@ -55,6 +56,7 @@ class ModelServer:
         params.hostnames = ["127.0.0.1"]
         params.port = port
         params.n_parallel = slots
+        params.n_predict = most
         params.n_ctx = slots * TOKENS_PER_SLOT
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
@@ -78,6 +80,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--most", type=int, default=-1)
     parser.add_argument("--parent", type=int, default=None, help="process id whose end ends this process")
     args = parser.parse_args()
     provide()
@@ -85,7 +88,7 @@ def main() -> None:
     die_with_parent(args.parent)
     began = time.monotonic()
     say(f"loading {weights().name} …")
-    server = ModelServer(args.port, slots=args.slots, threads=args.threads)
+    server = ModelServer(args.port, slots=args.slots, threads=args.threads, most=args.most)
     say(f"model ready on {server.url} after {time.monotonic() - began:.1f} s")
     stop.wait()
     say("model stopped")

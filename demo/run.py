@@ -3,7 +3,8 @@
     python -m demo.run --otlp-endpoint http://127.0.0.1:8400 --key hf_… --control-port 8411 --model-port 8410
 
 With HOLDFAST_DEMO_BASE_URL, HOLDFAST_DEMO_API_KEY and HOLDFAST_DEMO_MODEL set, that upstream answers instead
-of the local model. Prints one line per change of state. SIGTERM and SIGINT end it and all it started.
+of the local model; with HOLDFAST_DEMO_GATEWAY_URL and HOLDFAST_DEMO_GATEWAY_KEY, requests go through that
+gateway, which leads to either. Prints one line per change of state. SIGTERM and SIGINT end it and all it started.
 """
 
 from __future__ import annotations
@@ -63,14 +64,14 @@ class Child:
             self.process.wait()
 
 
-def wait_for_model(url: str, child: Child, stop: threading.Event) -> bool:
-    """Polls the server's health until it answers; False where the demo shall stop or the server ended or
-    hangs.
+def wait_for(url: str, stop: threading.Event, child: Child | None = None) -> bool:
+    """Polls a server's health until it answers; False where the demo shall stop, or the server hangs or its
+    process `child` ended.
     """
     began = time.monotonic()
-    while time.monotonic() - began < READY_SECONDS and child.status() is None:
+    while time.monotonic() - began < READY_SECONDS and (child is None or child.status() is None):
         try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):
+            with urllib.request.urlopen(url, timeout=2):
                 return True
         except (urllib.error.URLError, OSError):
             if stop.wait(0.2):
@@ -144,12 +145,16 @@ def main() -> None:
     try:
         if where.local:
             model.start()
-            if not wait_for_model(model_url, model, stop):
+            if not wait_for(f"{model_url}/health", stop, model):
                 status = 0 if stop.is_set() else 1
                 say("the model did not start" if status else "stopped while the model was loading")
                 return
         else:
             say(f"using {where.model} at {where.base_url}")
+        if where.gateway and not wait_for(where.base_url.removesuffix("/v1") + "/readyz", stop):
+            status = 0 if stop.is_set() else 1
+            say("the gateway did not start" if status else "stopped while the gateway was starting")
+            return
         driver.start()
         if not args.no_history:
             past.begin()

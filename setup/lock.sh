@@ -14,7 +14,9 @@ emitters=tests/telemetry/emitters
 for name in openlit exports; do
   "${compile[@]}" "$emitters/requirements-$name.in" -o "$emitters/requirements-$name.lock"
 done
-for folder in . "$emitters/vercel"; do
+clients=tests/gateway/clients
+"${compile[@]}" "$clients/requirements-langchain.in" -o "$clients/requirements-langchain.lock"
+for folder in . "$emitters/vercel" "$clients/compatcanary"; do
   (cd "$folder" && "$npm" install --silent --package-lock-only --ignore-scripts)
   python3 - "$folder/package-lock.json" <<'PY'
 import json, pathlib, sys

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,17 +31,20 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 SERVICE = "hr-assistant"
 VERSION = "1.4.0"
-DIMENSIONS = (
-    "holdfast.route",
-    "holdfast.tenant",
-    "holdfast.feature",
-    "user.id",
-    "gen_ai.conversation.id",
-    "gen_ai.agent.name",
-)
+ENVIRONMENT = "production"
+DIMENSIONS = {
+    "holdfast.route": "x-holdfast-route",
+    "holdfast.tenant": "x-holdfast-tenant",
+    "holdfast.feature": "x-holdfast-feature",
+    "user.id": "x-holdfast-user",
+    "gen_ai.conversation.id": "x-holdfast-session",
+    "gen_ai.agent.name": "x-holdfast-agent",
+}
+"""Attribute of a span, and the header that says the same to the gateway."""
 
 
 class Dimensions(SpanProcessor):
@@ -58,7 +61,7 @@ class Dimensions(SpanProcessor):
 class Telemetry:
     """The three providers; `close` sends what is still waiting."""
 
-    def __init__(self, *, version: str = VERSION, environment: str = "production") -> None:
+    def __init__(self, *, version: str = VERSION, environment: str = ENVIRONMENT) -> None:
         """Installs the providers process-wide and instruments the openai SDK. Message content is captured."""
         # The exporter reports each attempt of its own; what is lost in the end it reports as an error.
         logging.getLogger("opentelemetry.exporter.otlp").setLevel(logging.ERROR)
@@ -96,6 +99,18 @@ class Telemetry:
         until = time.monotonic() + patience
         for thread in closing:
             thread.join(max(0.0, until - time.monotonic()))
+
+
+def say_what_for(headers: MutableMapping[str, str]) -> None:
+    """Tells the gateway what a request is for, and of which trace it is a part: what it records and what is recorded here
+    is then one call.
+    """
+    headers["x-holdfast-environment"] = ENVIRONMENT
+    for name, header in DIMENSIONS.items():
+        value = baggage.get_baggage(name)
+        if isinstance(value, str):
+            headers[header] = value
+    TraceContextTextMapPropagator().inject(headers)
 
 
 @contextmanager

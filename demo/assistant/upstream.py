@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 from openai import DefaultHttpxClient, OpenAI
+
+from demo.assistant.instruments import say_what_for
 
 LOCAL_MODEL = "smollm2-135m-instruct"
 
@@ -16,21 +18,31 @@ LOCAL_MODEL = "smollm2-135m-instruct"
 @dataclass(frozen=True)
 class Upstream:
     """Where chat requests go. `local` is True for the demo's own small model, which needs a helping hand with
-    tools.
+    tools; `gateway` where they go through Holdfast's gateway, which is told what each is for.
     """
 
     base_url: str
     api_key: str
     model: str
     local: bool
+    gateway: bool = False
 
 
 def upstream(environment: Mapping[str, str] = os.environ, *, local_url: str | None = None) -> Upstream:
     """Reads HOLDFAST_DEMO_BASE_URL, _API_KEY and _MODEL; without the first, the local model answers.
 
-    The local model's address is `local_url`, else OPENAI_BASE_URL. Raises ValueError where an own upstream is
-    named without a model.
+    The local model's address is `local_url`, else OPENAI_BASE_URL. Where HOLDFAST_DEMO_GATEWAY_URL and _KEY are set,
+    either is asked through that gateway. Raises ValueError where an own upstream is named without a model.
     """
+    where = _model(environment, local_url)
+    gateway = environment.get("HOLDFAST_DEMO_GATEWAY_URL", "")
+    if not gateway:
+        return where
+    key = environment.get("HOLDFAST_DEMO_GATEWAY_KEY", "none")
+    return replace(where, base_url=f"{gateway}/v1", api_key=key, gateway=True)
+
+
+def _model(environment: Mapping[str, str], local_url: str | None) -> Upstream:
     own = environment.get("HOLDFAST_DEMO_BASE_URL", "").strip()
     if own:
         model = environment.get("HOLDFAST_DEMO_MODEL", "").strip()
@@ -49,7 +61,9 @@ def client(
     """An SDK client whose transport calls `before_request` before each HTTP request leaves (a delay is felt
     there). Where `served_by` names a model, it answers in place of the local one that a request names.
     """
-    hooks = {"request": [lambda _request: before_request()]}
+    hooks: dict[str, list[Callable[..., None]]] = {"request": [lambda _request: before_request()]}
+    if where.gateway:
+        hooks["request"].append(lambda request: say_what_for(request.headers))
     transport = Router(served_by) if where.local else None
     http = DefaultHttpxClient(event_hooks=hooks, transport=transport)
     return OpenAI(
