@@ -20,7 +20,7 @@ run: setup $(STAMPS)/demo ## Start Holdfast with the demo: make run [DATA=dir] [
 
 setup: $(STAMPS)/app ## Set up .venv/bin/holdfast
 
-test: test-tools ## Run every check and test, of long repetitions a share that changes with each commit
+test: test-tools ## Run every check and fast test; of slow ones a share that changes with each commit
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest -n $(WORKERS) --dist loadscope -m "not browser and not slow and not demo"
 	@$(PY) -m pytest -n $(WORKERS) --dist loadscope --durations 25 -m "browser or slow or demo"

@@ -19,7 +19,7 @@ from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
 from holdfast.storage.sql import Database
 from shards import Shards, pair_of, running
-from soaking import commit, drawn
+from soaking import SLOW, commit, drawn, drawn_files
 from stand import FakeClock, free_port
 from workers import rank
 
@@ -44,6 +44,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     }
     turns = drawn([item.nodeid for item in items], shares.__getitem__, commit())
     turns = [turn and not item.get_closest_marker("soak") for item, turn in zip(items, turns, strict=True)]
+    if not any(named.endswith(".py") for named in config.args):
+        slow = [
+            item.nodeid.partition("::")[0] if any(map(item.get_closest_marker, SLOW)) else ""
+            for item in items
+        ]
+        files = drawn_files(filter(None, slow), commit())
+        turns = [turn and (not file or file in files) for file, turn in zip(slow, turns, strict=True)]
     config.hook.pytest_deselected(items=[item for item, turn in zip(items, turns, strict=True) if not turn])
     items[:] = [item for item, turn in zip(items, turns, strict=True) if turn]
 

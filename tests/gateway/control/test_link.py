@@ -206,6 +206,7 @@ def test_the_core_ends_at_once_while_gateways_wait(tmp_path: Path) -> None:
         waiting = threading.Thread(target=wait)
         waiting.start()
         waiting.join(2)
+        assert client.get("/gateway/v1/key").status_code == 200, "what was sent before was read before"
         assert not told, "it waits"
         core.stop()
         waiting.join(30)
