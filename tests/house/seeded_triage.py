@@ -28,13 +28,6 @@ DEFECTS = (
         f"{RULES}::test_too_few_decisions_calibrate_nothing",
     ),
     Defect(
-        "a group that is its own centre counts as a good one",
-        "text/clusters.py",
-        "np.mean(each * (np.bincount(labels)[labels[judged]] >= least))",
-        "np.mean(each)",
-        "tests/text/test_clusters.py::test_texts_alike_are_one_group_with_words_of_their_own",
-    ),
-    Defect(
         "two of last week's categories become one",
         "text/clusters.py",
         "            if cosines[row, column] >= bar:\n                found[int(row)] = int(column)",

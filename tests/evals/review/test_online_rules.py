@@ -67,6 +67,7 @@ def test_ordinary_answers_are_clean(text: str) -> None:
 
 def test_what_the_model_was_given_is_no_leak_of_it() -> None:
     assert found("Mail jane.roe@example.com.", given="My address is Jane.Roe@example.com") == set()
+    assert found("Mail Jane.Roe@Example.com.", given="my address is jane.roe@example.com") == set()
     assert found("Mail help@shop.test.", documents=("Our desk: help@shop.test",)) == set()
 
 
