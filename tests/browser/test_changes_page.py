@@ -132,3 +132,37 @@ def test_a_rollout_is_watched_and_rolled_back(page: Page, axe: str, shop: Worksp
     page.goto(f"/w/demo/changes/{id}")
     expect(page.get_by_role("region", name="Steps")).to_contain_text("rolled back")
     expect(page.get_by_role("button", name="Roll back now")).to_have_count(0)
+
+
+def test_windows_are_seen_the_line_is_stopped_and_the_policy_written(
+    page: Page, axe: str, shop: Workspace
+) -> None:
+    page.goto("/w/demo/changes")
+    page.get_by_role("link", name="Windows and policy").click()
+    expect(page.get_by_text("always open: no window is written")).to_be_visible()
+    page.get_by_label("Why").first.fill("black friday")
+    page.get_by_label("Systems").fill("shop, desk")
+    page.get_by_label("Hours").fill("many")
+    page.get_by_role("button", name="Stop the line").click()
+    expect(page.get_by_role("alert")).to_contain_text("hours are a number above 0")
+    page.get_by_label("Why").first.fill("black friday")
+    page.get_by_label("Systems").fill("shop, desk")
+    page.get_by_role("button", name="Stop the line").click()
+    freezes = page.get_by_role("region", name="Freezes")
+    expect(freezes.get_by_text("shop, desk")).to_be_visible()
+    assert ask(shop, "GET", "/api/v1/change-rules/freezes")[0]["systems"] == ["shop", "desk"]
+
+    policy = page.get_by_label("What differs from what is shipped")
+    kept = policy.input_value()
+    policy.fill(kept + "\nwindows: {open: [{times: [{start_time: 9, end_time: '16:00'}]}]}")
+    page.get_by_role("button", name="Put it in force").click()
+    expect(page.get_by_role("alert")).to_contain_text("windows.open[0].times[0].start_time")
+    expect(policy).to_have_value(kept + "\nwindows: {open: [{times: [{start_time: 9, end_time: '16:00'}]}]}")
+    policy.fill(kept + "\nwindows: {open: [{times: [{start_time: '00:00', end_time: '24:00'}]}]}")
+    page.get_by_role("button", name="Put it in force").click()
+    expect(page.get_by_role("region", name="Policy", exact=True)).to_contain_text("version 2")
+    seen(page, axe, "change-rules")
+
+    page.get_by_role("button", name="Lift it: black friday").click()
+    expect(freezes.get_by_text("None: nothing but windows")).to_be_visible()
+    assert ask(shop, "GET", "/api/v1/change-rules/freezes") == []
