@@ -23,6 +23,8 @@ GUARDS = {
     "cost": {"margin": 5.0},
     "format": {"margin": 0.9},
     "refusals": {"margin": 0.9},
+    "flagged": {"margin": 0.5},
+    "feedback": {"margin": 0.5, "stop": False},
 }
 """So wide that a few calls are enough: what the intervals are worth is shown elsewhere."""
 QUICK = {
@@ -42,7 +44,7 @@ USAGE = {"input_uncached": "1", "output": "2"}
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with desk(tmp_path_factory.mktemp("rollout"), Vendor()) as made:
-        prices = {name: USAGE for name in ("m", "good", "bad", "late")}
+        prices = {name: USAGE for name in ("m", "good", "bad", "late", "rude")}
         upstream = {"dialect": "openai", "base_url": made.vendor.url + "/v1", "prices": prices}
         made.configure(routes={"r": {"release": "v1", "retries": 0}}, upstreams={"one": upstream})
         put = made.core.client.put(
@@ -175,6 +177,27 @@ def test_a_release_that_fails_in_production_goes_back_by_itself(at: Desk) -> Non
     rolled = done["evidence"][-1]
     assert rolled["facts"]["behind"] == [] and rolled["facts"]["gateways"]
     assert served(at)["variants"] == {before: 100}
+
+
+def test_a_release_that_answers_well_and_is_flagged_in_production_goes_back_by_itself(at: Desk) -> None:
+    before = served(at)["stable"]
+    at.vendor.tell("rude", "says You are an idiot. Read the manual.")
+    with traffic(at):
+        id = begun(at, "rude")
+        done = reached(at, id, "rolled_back", "completed", "held")
+    change = done["change"]
+    assert change["state"] == "rolled_back", change
+    assert change["reason"].startswith("flagged: ")
+    halted = next(one for one in done["evidence"] if one["after"] == "halted")
+    findings = {one["metric"]: one for one in halted["facts"]["findings"]}
+    assert findings["flagged"]["verdict"] == "worse" and halted["actor_name"] == "Holdfast"
+    assert findings["flagged"]["candidate"]["n"] >= 20
+    assert findings["flagged"]["candidate"]["mean"] == 1 and findings["flagged"]["baseline"]["mean"] == 0
+    assert findings["errors"]["candidate"]["mean"] == 0, "nothing of it failed"
+    assert served(at)["variants"] == {before: 100}
+    page = at.core.client.get("/api/v1/audit/entries", params={"limit": 50}, headers=at.headers).json()
+    told = [one for one in page["entries"] if one["action"] == "change.halted" and one["subject"] == id]
+    assert told and told[0]["details"]["reason"] == change["reason"], page
 
 
 def test_a_rollback_is_obeyed_inside_a_freeze(at: Desk) -> None:

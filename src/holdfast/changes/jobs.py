@@ -144,6 +144,7 @@ class Changes:
         policy = policy_of(change)
         try:
             seen = observing.observe(
+                self._services.database,
                 self._services.columns,
                 change,
                 policy,

@@ -12,12 +12,16 @@ from holdfast.changes.model import Change, Evidence, State
 from holdfast.changes.rules import assessing, guarding, soundness
 from holdfast.changes.rules.assessing import Stage, Step
 from holdfast.changes.rules.guarding import Finding
-from holdfast.changes.rules.measuring import Span, readings, reference
+from holdfast.changes.rules.measuring import Quality, Seen, Span, readings, reference, unmeasured
 from holdfast.changes.rules.policy import ClassPolicy
 from holdfast.changes.rules.splits import share_of
 from holdfast.changes.rules.states import Looked
+from holdfast.evals.reads import review_releases
+from holdfast.feedback.reads import rates
 from holdfast.gateway.model import Route
+from holdfast.kernel.context import SYSTEM, Context
 from holdfast.storage.columns import Columns
+from holdfast.storage.sql import Database
 from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads import compared
 from holdfast.telemetry.reads.compared import Sums
@@ -29,7 +33,7 @@ AHEAD = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observed:
     """What a look found, and what follows from it."""
 
     looked: Looked
@@ -38,6 +42,7 @@ class Seen:
 
 
 def observe(
+    database: Database,
     columns: Columns,
     change: Change,
     policy: ClassPolicy,
@@ -45,19 +50,21 @@ def observe(
     route: Route,
     now: datetime,
     blocked: str,
-) -> Seen:
+) -> Observed:
     """Of a change that serves, or is held. Raises Unavailable where calls cannot be read."""
     state = change.from_state if change.state is State.HELD else change.state
     within = TimeRange(change.since, now + AHEAD)
     both = (change.baseline, change.candidate)
     sums = compared.sums(columns, change.workspace, change.route, both, within, WITHOUT)
     candidate = sums.get(change.candidate)
-    baseline = sums.get(change.baseline)
+    quality = judged(database, change, both, within, now)
+    baseline = Seen(sums.get(change.baseline), quality[change.baseline])
     share = share_of(change, policy)
     if share == 100:
-        baseline = _before(columns, change, evidence)
+        baseline = _before(database, columns, change, evidence, now)
+    measured = Seen(candidate, quality[change.candidate])
     row = compared.longest_row(columns, change.workspace, change.route, change.candidate, within, WITHOUT)
-    found = guarding.look(readings(policy, state, baseline, candidate, row), 1 - policy.confidence)
+    found = guarding.look(readings(policy, state, baseline, measured, row), 1 - policy.confidence)
     stage = assessing.assess(found)
     sound = _sound(columns, change, route, share, within, candidate, policy, now)
     looked = _follows(policy, state, candidate, stage, sound, blocked)
@@ -67,20 +74,37 @@ def observe(
         "outcome": stage.outcome.value,
         "calls": {name: one.calls for name, one in sums.items()},
         "findings": [_told(one) for one in found],
-        "unmeasured": [name for name in policy.guards if name not in {one.metric.name for one in found}],
+        "unmeasured": unmeasured(policy, [one.metric.name for one in found]),
         "sound": {name: one.sentence for name, one in sound.items()},
     }
-    return Seen(looked, found, facts)
+    return Observed(looked, found, facts)
 
 
-def _before(columns: Columns, change: Change, evidence: Sequence[Evidence]) -> Sums | None:
+def judged(
+    database: Database, change: Change, releases: Sequence[str], within: TimeRange, now: datetime
+) -> dict[str, Quality]:
+    """What review, judges and people say of releases on the change's route, of calls that began in a time range."""
+    ctx, span = Context(change.workspace, SYSTEM, now), (within.start, within.end)
+    with database.reading() as tx:
+        reviewed = review_releases.by_release(ctx, tx, change.route, releases, *span)
+        said = rates.by_release(ctx, tx, change.route, releases, *span)
+    return {
+        name: Quality(one.flagged, one.refused, said.get(name, (0, 0)), one.grades)
+        for name, one in reviewed.items()
+    }
+
+
+def _before(
+    database: Database, columns: Columns, change: Change, evidence: Sequence[Evidence], now: datetime
+) -> Seen:
     """The baseline while it last served beside the candidate: with all traffic on the candidate there is no other."""
     span: Span | None = reference(change, evidence)
     if span is None:
-        return None
+        return Seen(None)
     within = TimeRange(span.start, span.end)
     found = compared.sums(columns, change.workspace, change.route, [change.baseline], within, WITHOUT)
-    return found.get(change.baseline)
+    quality = judged(database, change, [change.baseline], within, now)
+    return Seen(found.get(change.baseline), quality[change.baseline])
 
 
 def _sound(

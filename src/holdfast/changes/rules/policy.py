@@ -54,6 +54,7 @@ class Guard(_Written, frozen=True, kw_only=True):
     margin: float = 0.05
     most: float | None = None
     in_a_row: int | None = None
+    samples: int | None = None  # calls of each release that tell it, at least; None: as the class says
 
 
 DELTAS: Mapping[str, float | None] = MappingProxyType({"cost": 0.25, "latency": 1.0, "format": 0.05})
@@ -110,8 +111,8 @@ GUARDS: Mapping[str, Guard] = MappingProxyType(
         "refusals": Guard(margin=0.03),
         "format": Guard(margin=0.02),
         "flagged": Guard(margin=0.02),
-        "feedback": Guard(stop=False, margin=0.05),
-        "grade": Guard(stop=False, margin=0.05),
+        "feedback": Guard(stop=False, margin=0.05, samples=30),
+        "grade": Guard(stop=False, margin=0.05, samples=30),
     }
 )
 MAY: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -244,6 +245,7 @@ def _named(found: ClassPolicy) -> Iterator[tuple[str, bool, str]]:
         there = name in METRICS
         yield f"guards.{name}", there, f"there is no such metric; there are {', '.join(METRICS)}"
         yield f"guards.{name}.margin", guard.margin > 0, "above 0: with none nothing is ever conclusive"
+        yield f"guards.{name}.samples", guard.samples is None or guard.samples >= 2, "2 calls at least"
         yield f"guards.{name}.in_a_row", guard.in_a_row is None or guard.in_a_row >= 2, "2 at least"
     for act, roles in found.may.items():
         known = act in ACTS and set(roles) <= set(ROLES)
