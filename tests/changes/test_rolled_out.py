@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -13,6 +14,10 @@ import pytest
 from tests.evals.runs.desk import Desk, desk
 from tests.gateway.vendor import Vendor
 
+from holdfast.commands import open_database
+from holdfast.kernel.context import SYSTEM, Context
+from holdfast.platform.audit import reads as audit
+from holdfast.platform.tenancy import reads as tenancy
 from running_core import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -180,7 +185,6 @@ def test_a_release_that_fails_in_production_goes_back_by_itself(at: Desk) -> Non
 
 
 def test_a_release_that_answers_well_and_is_flagged_in_production_goes_back_by_itself(at: Desk) -> None:
-    before = served(at)["stable"]
     at.vendor.tell("rude", "says You are an idiot. Read the manual.")
     with traffic(at):
         id = begun(at, "rude")
@@ -194,10 +198,13 @@ def test_a_release_that_answers_well_and_is_flagged_in_production_goes_back_by_i
     assert findings["flagged"]["candidate"]["n"] >= 20
     assert findings["flagged"]["candidate"]["mean"] == 1 and findings["flagged"]["baseline"]["mean"] == 0
     assert findings["errors"]["candidate"]["mean"] == 0, "nothing of it failed"
-    assert served(at)["variants"] == {before: 100}
-    page = at.core.client.get("/api/v1/audit/entries", params={"limit": 50}, headers=at.headers).json()
-    told = [one for one in page["entries"] if one["action"] == "change.halted" and one["subject"] == id]
-    assert told and told[0]["details"]["reason"] == change["reason"], page
+    assert served(at)["variants"] == {change["baseline"]: 100}
+    with closing(open_database(at.core.settings)) as database, database.reading() as tx:
+        ctx = Context(tenancy.workspace_by_slug(tx, at.workspace.slug).id, SYSTEM, datetime.now(UTC))
+        (entry,) = audit.entries(ctx, tx, action="change.halted", subject=id).items
+    told = audit.said(entry)
+    assert told is not None
+    assert told.details["reason"] == change["reason"] and "idiot" not in str(told.details)
 
 
 def test_a_rollback_is_obeyed_inside_a_freeze(at: Desk) -> None:

@@ -19,6 +19,7 @@ STATES = {
     State.APPROVED: ("accent", "approved"),
     State.SCHEDULED: ("accent", "scheduled"),
     State.SHADOW: ("accent", "shadow"),
+    State.COMPARING: ("accent", "comparing"),
     State.RAMPING: ("accent", "ramping"),
     State.SOAKING: ("accent", "soaking"),
     State.COMPLETED: ("success", "completed"),

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from holdfast.changes.model import Change, Evidence, State
+from holdfast.changes.reads.comparing import WITHOUT, comparison, judged
 from holdfast.changes.rules import assessing, guarding, soundness
 from holdfast.changes.rules.assessing import Stage, Step
+from holdfast.changes.rules.declared import concluded
 from holdfast.changes.rules.guarding import Finding
-from holdfast.changes.rules.measuring import Quality, Seen, Span, readings, reference, unmeasured
+from holdfast.changes.rules.measuring import Seen, Span, readings, reference, unmeasured
 from holdfast.changes.rules.policy import ClassPolicy
 from holdfast.changes.rules.splits import share_of
 from holdfast.changes.rules.states import Looked
-from holdfast.evals.reads import review_releases
-from holdfast.feedback.reads import rates
+from holdfast.evals.reads import review
 from holdfast.gateway.model import Route
 from holdfast.kernel.context import SYSTEM, Context
 from holdfast.storage.columns import Columns
@@ -26,8 +27,8 @@ from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads import compared
 from holdfast.telemetry.reads.compared import Sums
 
-WITHOUT = "evaluation"
-"""The environment of questions that suites ask: no traffic of anybody."""
+ARRIVES = timedelta(seconds=10)
+"""Within it a call is counted after it began, and can be looked at."""
 AHEAD = timedelta(minutes=5)
 """Clocks of gateways may be ahead."""
 
@@ -67,7 +68,17 @@ def observe(
     found = guarding.look(readings(policy, state, baseline, measured, row), 1 - policy.confidence)
     stage = assessing.assess(found)
     sound = _sound(columns, change, route, share, within, candidate, policy, now)
+    asked = (
+        comparison(columns, database, change, policy, baseline, measured, now)
+        if state is State.COMPARING
+        else None
+    )
     looked = _follows(policy, state, candidate, stage, sound, blocked)
+    late = _unreviewed(database, change, policy, candidate, now)
+    if late:
+        looked = replace(looked, enough=False)
+    if asked is not None:
+        looked = concluded(asked, looked, change, policy, now)
     facts = {
         "since": change.since,
         "share": share,
@@ -75,23 +86,24 @@ def observe(
         "calls": {name: one.calls for name, one in sums.items()},
         "findings": [_told(one) for one in found],
         "unmeasured": unmeasured(policy, [one.metric.name for one in found]),
-        "sound": {name: one.sentence for name, one in sound.items()},
+        "sound": {name: one.sentence for name, one in sound.items()} | ({"review": late} if late else {}),
     }
+    if asked is not None:
+        facts["ab"] = asked.facts()
     return Observed(looked, found, facts)
 
 
-def judged(
-    database: Database, change: Change, releases: Sequence[str], within: TimeRange, now: datetime
-) -> dict[str, Quality]:
-    """What review, judges and people say of releases on the change's route, of calls that began in a time range."""
-    ctx, span = Context(change.workspace, SYSTEM, now), (within.start, within.end)
+def _unreviewed(
+    database: Database, change: Change, policy: ClassPolicy, candidate: Sums | None, now: datetime
+) -> str:
+    """Why nothing can be said yet of what review finds: it has not come to the calls of this stage. Else empty."""
+    if candidate is None or not {"flagged", "refusals"} & set(policy.guards):
+        return ""
     with database.reading() as tx:
-        reviewed = review_releases.by_release(ctx, tx, change.route, releases, *span)
-        said = rates.by_release(ctx, tx, change.route, releases, *span)
-    return {
-        name: Quality(one.flagged, one.refused, said.get(name, (0, 0)), one.grades)
-        for name, one in reviewed.items()
-    }
+        until = review.looked_until(Context(change.workspace, SYSTEM, now), tx)
+    if until is None or until >= candidate.first_at + ARRIVES:
+        return ""
+    return "production review has not looked at the calls of this stage yet"
 
 
 def _before(

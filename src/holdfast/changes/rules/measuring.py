@@ -11,6 +11,7 @@ from holdfast.changes.model import Change, Evidence, State
 from holdfast.changes.rules.guarding import Kind, Metric, Reading
 from holdfast.changes.rules.policy import ClassPolicy, Guard
 from holdfast.changes.rules.sequential import Sample
+from holdfast.changes.rules.wording import SHARE
 from holdfast.telemetry.reads.compared import Sums
 
 RELATIVE = ("latency", "cost")
@@ -105,8 +106,9 @@ def reference(change: Change, evidence: Sequence[Evidence]) -> Span | None:
     for one in evidence:
         if entered is not None and (one.after, one.stage) != (entered.after, entered.stage):
             found, entered = Span(entered.at, one.at), None
+        compared = one.after is State.COMPARING
         ramps = one.after is State.RAMPING and one.stage < len(shares) and shares[one.stage] < 100
-        if entered is None and ramps:
+        if entered is None and (ramps or compared):
             entered = one
     return found
 
@@ -126,6 +128,12 @@ def _unit(name: str, *of: Sums | None) -> str | None:
     if name == "cost":
         return next(iter(_currencies(*of)), "USD")
     return None
+
+
+def unit_of(name: str, *of: Seen) -> str:
+    """What stands behind a metric's numbers."""
+    asked = "grade" if name.startswith("grade by ") else name
+    return _unit(asked, *(one.sums for one in of)) or SHARE
 
 
 def _unread(name: str, *of: Sums | None) -> str:

@@ -20,24 +20,19 @@ def served(
 ) -> Served | None:
     """What one call counts for; None where it is not known which release answered.
 
-    A call counts where at least one dimension could be judged; it is flagged where anything was found in it. Heads look at
-    a share of the calls and at all that a rule flagged: where the route has heads, a call counts only where chance alone
-    drew it for them, else what is flagged would be counted more often than what is not.
+    Rules look at every call: it counts where they could judge at least one dimension, and is flagged where they found
+    anything. Heads look at a share of the calls and at all that a rule flagged, so of refusals it counts only where chance
+    alone drew it for them: else what is flagged would be counted more often than what is not.
     """
     if not release:
         return None
-    heads = tuple(heads)
-    rate = policy.rates(call.route).heads if heads else 0.0
     looked = [part for method, part, _ in parts if method is Method.RULES]
-    head: Looked | None = None
-    if rate:
-        head = next((part for method, part, _ in parts if method is Method.HEADS), None)
-        if head is None or chance("heads", call.trace, call.id) >= rate:
-            return Served(release, None, None)
-        looked.append(head)
     found = any(part.found for part in looked)
     judged = found or any(part.clean for part in looked)
-    return Served(release, found if judged else None, None if head is None else _refused(head, heads))
+    head = next((part for method, part, _ in parts if method is Method.HEADS), None)
+    drawn = chance("heads", call.trace, call.id) < policy.rates(call.route).heads
+    refused = _refused(head, heads) if head is not None and drawn else None
+    return Served(release, found if judged else None, refused)
 
 
 def _refused(head: Looked, heads: Iterable[Rule]) -> bool | None:
