@@ -42,21 +42,24 @@ QUICK = {
     "shadow": None,
     "guards": GUARDS,
 }
-POLICY = {"systems": {"*": {name: QUICK for name in ("minor", "moderate", "major")}}}
 USAGE = {"input_uncached": "1", "output": "2"}
 
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with desk(tmp_path_factory.mktemp("rollout"), Vendor()) as made:
-        prices = {name: USAGE for name in ("m", "good", "bad", "late", "rude")}
+        prices = {name: USAGE for name in ("m", "good", "bad", "late", "rude", "kind")}
         upstream = {"dialect": "openai", "base_url": made.vendor.url + "/v1", "prices": prices}
         made.configure(routes={"r": {"release": "v1", "retries": 0}}, upstreams={"one": upstream})
-        put = made.core.client.put(
-            "/api/v1/change-rules/policy", json={"policy": POLICY}, headers=made.headers
-        )
-        assert put.status_code == 200, put.text
+        put_policy(made, QUICK)
         yield made
+
+
+def put_policy(at: Desk, one: dict[str, Any]) -> None:
+    """Puts the same policy in force for every class."""
+    whole = {"systems": {"*": {name: one for name in ("minor", "moderate", "major")}}}
+    answer = at.core.client.put("/api/v1/change-rules/policy", json={"policy": whole}, headers=at.headers)
+    assert answer.status_code == 200, answer.text
 
 
 def ask(at: Desk, user: str) -> str:
@@ -205,6 +208,27 @@ def test_a_release_that_answers_well_and_is_flagged_in_production_goes_back_by_i
     told = audit.said(entry)
     assert told is not None
     assert told.details["reason"] == change["reason"] and "idiot" not in str(told.details)
+
+
+def test_two_releases_are_compared_at_a_split_before_the_ramp(at: Desk) -> None:
+    ab = {"metric": "flagged", "minimum": 0.5, "split": 50}
+    put_policy(at, {**QUICK, "ab": ab})
+    try:
+        with traffic(at):
+            id = begun(at, "kind")
+            done = reached(at, id, "completed", "rolled_back", "held")
+    finally:
+        put_policy(at, QUICK)
+    assert done["change"]["state"] == "completed", done["change"]
+    steps = done["evidence"]
+    began = next(one for one in steps if one["after"] == "comparing")
+    assert began["facts"]["planned"]["metric"] == "flagged"
+    ramp = next(one for one in steps if one["before"] == "comparing" and one["after"] == "ramping")
+    found = ramp["facts"]["ab"]
+    assert found["answer"] == "no_difference" and found["said"].startswith(
+        "No difference as large as 50.0 points"
+    )
+    assert ramp["facts"]["share"] == 50 and ramp["stage"] == 2, "at the first stage above its split"
 
 
 def test_a_rollback_is_obeyed_inside_a_freeze(at: Desk) -> None:
