@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -13,6 +14,10 @@ import pytest
 from tests.evals.runs.desk import Desk, desk
 from tests.gateway.vendor import Vendor
 
+from holdfast.commands import open_database
+from holdfast.kernel.context import SYSTEM, Context
+from holdfast.platform.audit import reads as audit
+from holdfast.platform.tenancy import reads as tenancy
 from running_core import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -23,6 +28,8 @@ GUARDS = {
     "cost": {"margin": 5.0},
     "format": {"margin": 0.9},
     "refusals": {"margin": 0.9},
+    "flagged": {"margin": 0.5},
+    "feedback": {"margin": 0.5, "stop": False},
 }
 """So wide that a few calls are enough: what the intervals are worth is shown elsewhere."""
 QUICK = {
@@ -35,21 +42,24 @@ QUICK = {
     "shadow": None,
     "guards": GUARDS,
 }
-POLICY = {"systems": {"*": {name: QUICK for name in ("minor", "moderate", "major")}}}
 USAGE = {"input_uncached": "1", "output": "2"}
 
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with desk(tmp_path_factory.mktemp("rollout"), Vendor()) as made:
-        prices = {name: USAGE for name in ("m", "good", "bad", "late")}
+        prices = {name: USAGE for name in ("m", "good", "bad", "late", "rude", "kind")}
         upstream = {"dialect": "openai", "base_url": made.vendor.url + "/v1", "prices": prices}
         made.configure(routes={"r": {"release": "v1", "retries": 0}}, upstreams={"one": upstream})
-        put = made.core.client.put(
-            "/api/v1/change-rules/policy", json={"policy": POLICY}, headers=made.headers
-        )
-        assert put.status_code == 200, put.text
+        put_policy(made, QUICK)
         yield made
+
+
+def put_policy(at: Desk, one: dict[str, Any]) -> None:
+    """Puts the same policy in force for every class."""
+    whole = {"systems": {"*": {name: one for name in ("minor", "moderate", "major")}}}
+    answer = at.core.client.put("/api/v1/change-rules/policy", json={"policy": whole}, headers=at.headers)
+    assert answer.status_code == 200, answer.text
 
 
 def ask(at: Desk, user: str) -> str:
@@ -175,6 +185,50 @@ def test_a_release_that_fails_in_production_goes_back_by_itself(at: Desk) -> Non
     rolled = done["evidence"][-1]
     assert rolled["facts"]["behind"] == [] and rolled["facts"]["gateways"]
     assert served(at)["variants"] == {before: 100}
+
+
+def test_a_release_that_answers_well_and_is_flagged_in_production_goes_back_by_itself(at: Desk) -> None:
+    at.vendor.tell("rude", "says You are an idiot. Read the manual.")
+    with traffic(at):
+        id = begun(at, "rude")
+        done = reached(at, id, "rolled_back", "completed", "held")
+    change = done["change"]
+    assert change["state"] == "rolled_back", change
+    assert change["reason"].startswith("flagged: ")
+    halted = next(one for one in done["evidence"] if one["after"] == "halted")
+    findings = {one["metric"]: one for one in halted["facts"]["findings"]}
+    assert findings["flagged"]["verdict"] == "worse" and halted["actor_name"] == "Holdfast"
+    assert findings["flagged"]["candidate"]["n"] >= 20
+    assert findings["flagged"]["candidate"]["mean"] == 1 and findings["flagged"]["baseline"]["mean"] == 0
+    assert findings["errors"]["candidate"]["mean"] == 0, "nothing of it failed"
+    assert served(at)["variants"] == {change["baseline"]: 100}
+    with closing(open_database(at.core.settings)) as database, database.reading() as tx:
+        ctx = Context(tenancy.workspace_by_slug(tx, at.workspace.slug).id, SYSTEM, datetime.now(UTC))
+        (entry,) = audit.entries(ctx, tx, action="change.halted", subject=id).items
+    told = audit.said(entry)
+    assert told is not None
+    assert told.details["reason"] == change["reason"] and "idiot" not in str(told.details)
+
+
+def test_two_releases_are_compared_at_a_split_before_the_ramp(at: Desk) -> None:
+    ab = {"metric": "flagged", "minimum": 0.5, "split": 50}
+    put_policy(at, {**QUICK, "ab": ab})
+    try:
+        with traffic(at):
+            id = begun(at, "kind")
+            done = reached(at, id, "completed", "rolled_back", "held")
+    finally:
+        put_policy(at, QUICK)
+    assert done["change"]["state"] == "completed", done["change"]
+    steps = done["evidence"]
+    began = next(one for one in steps if one["after"] == "comparing")
+    assert began["facts"]["planned"]["metric"] == "flagged"
+    ramp = next(one for one in steps if one["before"] == "comparing" and one["after"] == "ramping")
+    found = ramp["facts"]["ab"]
+    assert found["answer"] == "no_difference" and found["said"].startswith(
+        "No difference as large as 50.0 points"
+    )
+    assert ramp["facts"]["share"] == 50 and ramp["stage"] == 2, "at the first stage above its split"
 
 
 def test_a_rollback_is_obeyed_inside_a_freeze(at: Desk) -> None:

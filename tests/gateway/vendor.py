@@ -116,7 +116,7 @@ class Vendor:
             await whole(send, 200, self._answer(path, body, how))
 
     def _answer(self, path: str, body: dict[str, Any], how: str) -> dict[str, Any]:
-        text = "".join(self.words)
+        text = how.removeprefix("says ") if how.startswith("says ") else "".join(self.words)
         asked, told = len(json.dumps(body)) // 4 + 1, len(self.words)
         if how.startswith("usage "):
             told = int(how.split()[1])

@@ -5,7 +5,50 @@ from __future__ import annotations
 from house.seeded import Defect
 
 RULES = "tests/changes/rules"
+RELEASES = "tests/evals/review/test_releases.py"
 DEFECTS = (
+    Defect(
+        "an answer that nobody could judge counts as one without a finding",
+        "evals/rules/review_releases.py",
+        "found if judged else None",
+        "found",
+        f"{RELEASES}::test_what_one_call_counts_for",
+    ),
+    Defect(
+        "what a rule flagged is shown to heads more often, and counted so",
+        "evals/rules/review_releases.py",
+        "if head is not None and drawn else None",
+        "if head is not None else None",
+        f"{RELEASES}::test_what_one_call_counts_for",
+    ),
+    Defect(
+        "grades of what was drawn for being flagged count",
+        "evals/store/review_asks.py",
+        "c.state == AskState.SAID.value, c.by_chance)",
+        "c.state == AskState.SAID.value)",
+        f"{RELEASES}::test_grades_are_of_what_chance_drew_and_of_what_the_judge_asked_last[sqlite]",
+    ),
+    Defect(
+        "a guard that one release alone tells is not asked",
+        "changes/rules/measuring.py",
+        "if asked not in ALWAYS and not (before and before.n) and not (after and after.n):",
+        "if asked not in ALWAYS and not (before and before.n and after and after.n):",
+        f"{RULES}/test_measuring.py::test_what_is_judged_of_answers",
+    ),
+    Defect(
+        "a comparison goes on without a conclusion",
+        "changes/rules/declared.py",
+        "    return replace(seen, enough=False)\n",
+        "    return seen\n",
+        f"{RULES}/test_declared.py::test_what_follows",
+    ),
+    Defect(
+        "what was compared loses traffic when it goes on",
+        "changes/rules/states.py",
+        "if share > split)",
+        "if share > 0)",
+        f"{RULES}/test_states.py::test_it_is_compared_at_its_split_and_goes_on_above_it",
+    ),
     Defect(
         "each look at a rollout is taken for the only one",
         "changes/rules/sequential.py",

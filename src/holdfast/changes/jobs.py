@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from holdfast.changes import store
 from holdfast.changes.actions import gating, reviewing, rolling, routing
 from holdfast.changes.actions.keeping import load
 from holdfast.changes.model import Change, State
-from holdfast.changes.reads import observing, standing
+from holdfast.changes.reads import comparing, observing, standing
 from holdfast.changes.rules.reading import policy_of
 from holdfast.changes.rules.states import Looked
 from holdfast.gateway.model import Route
@@ -31,6 +33,7 @@ LOOKED_AT = frozenset(
         State.APPROVED,
         State.SCHEDULED,
         State.SHADOW,
+        State.COMPARING,
         State.RAMPING,
         State.SOAKING,
         State.HELD,
@@ -103,11 +106,12 @@ class Changes:
         match change.state:
             case State.SCHEDULED:
                 with self._services.database.reading() as tx:
-                    return self._scheduled(ctx, tx, change)
+                    seen, facts = self._scheduled(ctx, tx, change)
+                return seen, facts | self._planned(ctx, change)
             case State.HALTED:
                 with self._services.database.reading() as tx:
                     return self._halted(ctx, tx, change)
-            case State.SHADOW | State.RAMPING | State.SOAKING | State.HELD:
+            case State.SHADOW | State.COMPARING | State.RAMPING | State.SOAKING | State.HELD:
                 return self._under_way(ctx, change)
             case _:
                 return Looked(), {}
@@ -119,6 +123,21 @@ class Changes:
         now_serving = routing.stable(ctx, tx, change.route)
         moved = "" if other or now_serving == change.baseline else _moved(change, now_serving)
         return Looked(blocked=blocked, moved=moved), {"blocked": blocked, "serving": now_serving}
+
+    def _planned(self, ctx: Context, change: Change) -> dict[str, Any]:
+        """The comparison that its policy declares, with the calls that it takes: before the first of them."""
+        policy = policy_of(change)
+        if policy.ab is None:
+            return {}
+        found = self._services
+        try:
+            alpha = 1 - policy.confidence
+            calls = comparing.plan_of(
+                found.columns, found.database, change, policy.ab, alpha, ctx.now, ctx.now
+            )
+        except Unavailable:
+            calls = None
+        return {"planned": {**msgspec.to_builtins(policy.ab), "calls": calls}}
 
     def _halted(self, ctx: Context, tx: Transaction, change: Change) -> tuple[Looked, dict[str, Any]]:
         served = decided.governed(ctx, tx).get(change.route)
@@ -144,6 +163,7 @@ class Changes:
         policy = policy_of(change)
         try:
             seen = observing.observe(
+                self._services.database,
                 self._services.columns,
                 change,
                 policy,

@@ -28,6 +28,7 @@ class State(StrEnum):
     APPROVED = "approved"
     SCHEDULED = "scheduled"  # waits for its change window, or for another change of the route
     SHADOW = "shadow"
+    COMPARING = "comparing"  # held at a split until it is known which release is better
     RAMPING = "ramping"
     SOAKING = "soaking"  # has all of the traffic, and is still watched
     COMPLETED = "completed"
@@ -37,7 +38,7 @@ class State(StrEnum):
     FAILED = "failed"  # ended before it served anybody
 
 
-LIVE = frozenset({State.SHADOW, State.RAMPING, State.SOAKING, State.HELD, State.HALTED})
+LIVE = frozenset({State.SHADOW, State.COMPARING, State.RAMPING, State.SOAKING, State.HELD, State.HALTED})
 """States in which a change decides what its route serves."""
 BEFORE_SERVING = frozenset({State.DRAFT, State.GATED, State.APPROVED, State.SCHEDULED})
 ENDED = frozenset({State.COMPLETED, State.ROLLED_BACK, State.FAILED})

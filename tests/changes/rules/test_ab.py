@@ -69,14 +69,15 @@ def test_answers(old: Sample, new: Sample, answer: Answer) -> None:
         (
             share(1000, 5000),
             share(1300, 5000),
-            "The candidate is better. solved: 26.0 % of 5,000 calls against 20.0 % of 5,000; "
+            "The candidate is better by at least 3.4 points. solved: 26.0 % of 5,000 calls against 20.0 % of 5,000; "
             "between 3.4 and 8.6 points better.",
         ),
         (
             share(1000, 5000),
             share(1100, 5000),
-            "Not enough to tell yet. solved: 22.0 % of 5,000 calls against 20.0 % of 5,000; "
-            "between 0.5 points worse and 4.5 points better; it takes about 11,285 calls of both together, 10,000 are in.",
+            "It cannot be told yet: about 1,285 more calls of both together. "
+            "solved: 22.0 % of 5,000 calls against 20.0 % of 5,000; "
+            "between 0.5 points worse and 4.5 points better.",
         ),
         (
             share(20_000, 100_000),

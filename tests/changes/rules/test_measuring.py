@@ -1,13 +1,17 @@
-"""Which span the baseline is read in, once all traffic is on the candidate."""
+"""What is measured of both releases, and which span the baseline is read in once all traffic is on the candidate."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from tests.changes.made import NOW, change
 
-from holdfast.changes.model import Evidence, State
-from holdfast.changes.rules.measuring import Span, reference
+from holdfast.changes.model import ChangeClass, Evidence, State
+from holdfast.changes.rules.guarding import Verdict, look
+from holdfast.changes.rules.measuring import IN_WORDS, Quality, Seen, Span, readings, reference, unmeasured
+from holdfast.changes.rules.policy import SHIPPED
 
 
 def test_the_baseline_is_the_whole_of_the_last_stage_beside_the_candidate() -> None:
@@ -24,3 +28,41 @@ def test_the_baseline_is_the_whole_of_the_last_stage_beside_the_candidate() -> N
     way += [came(10, State.HELD, 1), came(20, State.RAMPING, 1), came(30, State.RAMPING, 2)]
     last = Span(NOW + timedelta(minutes=20), NOW + timedelta(minutes=30))
     assert reference(one, [*way, came(31, State.RAMPING, 2)]) == last
+
+
+def seen(**quality: Any) -> Seen:
+    return Seen(None, Quality(**quality))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "verdict"),
+    [
+        (seen(flagged=(400, 4)), seen(flagged=(400, 80)), "flagged", Verdict.WORSE),
+        (seen(flagged=(4000, 0)), seen(flagged=(4000, 0)), "flagged", Verdict.NOT_WORSE),
+        (seen(), seen(flagged=(400, 0)), "flagged", Verdict.NO_DATA),
+        (seen(flagged=(400, 0)), seen(), "flagged", Verdict.NO_DATA),
+        (seen(flagged=(400, 0)), seen(flagged=(5, 5)), "flagged", Verdict.INCONCLUSIVE),
+        (seen(refused=(400, 0)), seen(refused=(400, 100)), IN_WORDS, Verdict.WORSE),
+        (seen(feedback=(100, 5)), seen(feedback=(100, 70)), "feedback", Verdict.WORSE),
+        (seen(feedback=(10, 5)), seen(feedback=(10, 9)), "feedback", Verdict.INCONCLUSIVE),
+        (
+            seen(grades={"kind": (200, 20.0, 4.0)}),
+            seen(grades={"kind": (200, 160.0, 130.0)}),
+            "grade by kind",
+            Verdict.WORSE,
+        ),
+    ],
+)
+def test_what_is_judged_of_answers(old: Seen, new: Seen, name: str, verdict: Verdict) -> None:
+    policy = SHIPPED[ChangeClass.MODERATE]
+    found = {one.metric.name: one for one in look(readings(policy, State.RAMPING, old, new, 0))}
+    assert found[name].verdict is verdict, found[name].sentence
+
+
+def test_what_neither_release_tells_is_not_asked() -> None:
+    policy = SHIPPED[ChangeClass.MODERATE]
+    names = [one.metric.name for one in readings(policy, State.RAMPING, seen(), seen(), 0)]
+    assert names == ["errors", "latency"]
+    assert {"flagged", "feedback", "grade"} <= set(unmeasured(policy, names))
+    assert "grade" not in unmeasured(policy, ["grade by kind"])
+    assert "refusals" not in unmeasured(policy, [IN_WORDS])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,23 +14,32 @@ from tests.changes.made import NOW, change
 
 from holdfast.changes.model import ENDED, LIVE, Change, ChangeClass, Risk, State, Verdict
 from holdfast.changes.rules import states
-from holdfast.changes.rules.policy import SHIPPED, ClassPolicy
+from holdfast.changes.rules.policy import SHIPPED, ABPolicy, ClassPolicy
 from holdfast.changes.rules.splits import traffic
 from holdfast.changes.rules.states import Looked
 from holdfast.kernel.errors import Conflict, HoldfastError, Invalid
 
 POLICY = SHIPPED[ChangeClass.MODERATE]
+COMPARED = msgspec.structs.replace(POLICY, ab=ABPolicy(metric="errors", minimum=0.05, split=50))
 HOUR = timedelta(hours=1)
 
 MAY_FOLLOW = {
     State.DRAFT: {State.GATED, State.FAILED},
     State.GATED: {State.APPROVED, State.DRAFT, State.FAILED},
     State.APPROVED: {State.SCHEDULED, State.DRAFT, State.FAILED},
-    State.SCHEDULED: {State.SHADOW, State.RAMPING, State.DRAFT, State.GATED, State.FAILED},
-    State.SHADOW: {State.RAMPING, State.HELD, State.HALTED},
+    State.SCHEDULED: {
+        State.SHADOW,
+        State.COMPARING,
+        State.RAMPING,
+        State.DRAFT,
+        State.GATED,
+        State.FAILED,
+    },
+    State.SHADOW: {State.COMPARING, State.RAMPING, State.HELD, State.HALTED},
+    State.COMPARING: {State.RAMPING, State.HELD, State.HALTED},
     State.RAMPING: {State.RAMPING, State.SOAKING, State.HELD, State.HALTED},
     State.SOAKING: {State.COMPLETED, State.HELD, State.HALTED},
-    State.HELD: {State.SHADOW, State.RAMPING, State.SOAKING, State.HELD, State.HALTED},
+    State.HELD: {State.SHADOW, State.COMPARING, State.RAMPING, State.SOAKING, State.HELD, State.HALTED},
     State.HALTED: {State.ROLLED_BACK},
     State.COMPLETED: {State.HALTED},
     State.ROLLED_BACK: set[State](),
@@ -120,6 +130,20 @@ def test_it_begins_when_nothing_stands_in_its_way() -> None:
     assert looked(ready, policy=SHIPPED[ChangeClass.MINOR]).state is State.RAMPING
     moved = looked(ready, moved="its route serves another release by now")
     assert (moved.state, moved.gate) == (State.DRAFT, Verdict.PENDING)
+
+
+def test_it_is_compared_at_its_split_and_goes_on_above_it() -> None:
+    shadow = going(State.SHADOW)
+    late = NOW + timedelta(days=1)
+    one = looked(shadow, late, COMPARED, enough=True)
+    assert (one.state, _share(COMPARED, one)) == (State.COMPARING, 50)
+    one = replace(one, first_at=late)
+    assert looked(one, late + 2 * HOUR, COMPARED, enough=False).state is State.COMPARING, "not concluded yet"
+    after = looked(one, late + 2 * HOUR, COMPARED, enough=True)
+    assert (after.state, after.stage, _share(COMPARED, after)) == (State.RAMPING, 2, 100), (
+        "nobody is taken off it"
+    )
+    assert looked(one, late, COMPARED, stop="A/B: The candidate is worse").state is State.HALTED
 
 
 @pytest.mark.parametrize("state", [State.SHADOW, State.RAMPING, State.SOAKING])
@@ -249,38 +273,44 @@ EVENTS: st.SearchStrategy[states.Event] = st.one_of(
 BEGINNINGS = (
     *(change(state) for state in State if state not in (State.HELD, State.RAMPING)),
     *(change(State.RAMPING, stage=stage) for stage in range(3)),
-    *(change(State.HELD, from_state=state) for state in (State.SHADOW, State.RAMPING)),
+    *(change(State.HELD, from_state=state) for state in (State.SHADOW, State.COMPARING, State.RAMPING)),
     change(State.HELD, from_state=State.SOAKING, stage=2),
     change(State.HELD, from_state=State.RAMPING, stage=1, reason=f"{states.DATA}no calls"),
 )
 
 
 @settings(max_examples=1500, deadline=None)
-@given(st.sampled_from(BEGINNINGS), st.lists(st.tuples(EVENTS, st.integers(0, 100)), max_size=60))
+@given(
+    st.sampled_from((POLICY, COMPARED)),
+    st.sampled_from(BEGINNINGS),
+    st.lists(st.tuples(EVENTS, st.integers(0, 100)), max_size=60),
+)
 def test_whatever_happens_no_state_is_reached_but_by_its_steps(
-    one: Change, happens: list[tuple[states.Event, int]]
+    policy: ClassPolicy, one: Change, happens: list[tuple[states.Event, int]]
 ) -> None:
+    if policy.ab is None and State.COMPARING in (one.state, one.from_state):
+        return
     at = NOW
     for event, hours in happens:
         at += timedelta(hours=hours)
         try:
-            after = states.step(one, POLICY, event, at)
+            after = states.step(one, policy, event, at)
         except HoldfastError:
             assert not (isinstance(event, states.RolledBack) and event.reason and one.live), "a lost rollback"
             continue
-        _lawful(one, event, after, at)
+        _lawful(policy, one, event, after, at)
         one = after
 
 
-def _lawful(before: Change, event: states.Event, after: Change, at: datetime) -> None:
+def _lawful(policy: ClassPolicy, before: Change, event: states.Event, after: Change, at: datetime) -> None:
     if (after.state, after.stage) != (before.state, before.stage):
         assert after.state in MAY_FOLLOW[before.state] | (
             {State.DRAFT} if isinstance(event, states.Edited) else set()
         )
         assert after.since == at and after.first_at is None
-    old, new = _share(before), _share(after)
+    old, new = _share(policy, before), _share(policy, after)
     if new > old:
-        _promoted(before, event, after, at)
+        _promoted(policy, before, event, after, at)
     if isinstance(event, states.RolledBack) or (isinstance(event, Looked) and event.stop and before.live):
         assert new == 0 or after.state is State.COMPLETED
     if before.state is State.GATED and after.state is State.APPROVED:
@@ -289,7 +319,7 @@ def _lawful(before: Change, event: states.Event, after: Change, at: datetime) ->
         assert event.gate is Verdict.PASS or (event.gate is Verdict.INCONCLUSIVE and accepted)
 
 
-def _promoted(before: Change, event: states.Event, after: Change, at: datetime) -> None:
+def _promoted(policy: ClassPolicy, before: Change, event: states.Event, after: Change, at: datetime) -> None:
     """Its candidate has more traffic than before: only by evidence, or by a person who says why; by one stage."""
     if isinstance(event, states.Advanced):
         assert event.reason and not event.blocked
@@ -300,13 +330,17 @@ def _promoted(before: Change, event: states.Event, after: Change, at: datetime) 
         if before.state is not State.SCHEDULED:
             first = before.first_at or (event.first_at and max(event.first_at, before.since))
             assert event.enough and first is not None
-            assert at >= first + states.dwell(before, POLICY)
+            assert at >= first + states.dwell(before, policy)
+    compared = policy.ab is not None and State.COMPARING in (before.state, after.state)
+    if compared and before.state is not State.COMPARING:
+        assert (_share(policy, before), _share(policy, after)) == (0, 50)
+        return
     stages = (0, *POLICY.stages)
-    assert stages.index(_share(after)) - stages.index(_share(before)) == 1
+    assert stages.index(_share(policy, after)) - stages.index(_share(policy, before)) == 1
 
 
-def _share(one: Change) -> int:
-    return sum(v.weight for v in traffic(one, POLICY).variants if v.release == one.candidate)
+def _share(policy: ClassPolicy, one: Change) -> int:
+    return sum(v.weight for v in traffic(one, policy).variants if v.release == one.candidate)
 
 
 def test_instants_are_aware() -> None:

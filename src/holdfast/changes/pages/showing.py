@@ -19,6 +19,7 @@ STATES = {
     State.APPROVED: ("accent", "approved"),
     State.SCHEDULED: ("accent", "scheduled"),
     State.SHADOW: ("accent", "shadow"),
+    State.COMPARING: ("accent", "comparing"),
     State.RAMPING: ("accent", "ramping"),
     State.SOAKING: ("accent", "soaking"),
     State.COMPLETED: ("success", "completed"),
@@ -75,6 +76,12 @@ def _said(one: Evidence) -> list[str]:
     said = [str(finding["said"]) for finding in facts.get("findings", ())]
     said += [f"{name}: nothing is known of it" for name in facts.get("unmeasured", ())]
     said += [f"{name}: {sentence}" for name, sentence in facts.get("sound", {}).items()]
+    if facts.get("ab"):
+        said.append(f"A/B: {facts['ab']['said']}")
+    if facts.get("planned"):
+        calls = facts["planned"]["calls"]
+        about = "an unknown number of" if calls is None else f"about {calls:,}"
+        said.append(f"A/B of {facts['planned']['metric']}: it takes {about} calls of both releases together")
     said += [
         f"suite {suite['suite']}: {suite['verdict']}"
         + "".join(f"; {reason}" for reason in suite["reasons"][:3])

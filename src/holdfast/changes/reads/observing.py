@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from holdfast.changes.model import Change, Evidence, State
+from holdfast.changes.reads.comparing import WITHOUT, comparison, judged
 from holdfast.changes.rules import assessing, guarding, soundness
 from holdfast.changes.rules.assessing import Stage, Step
+from holdfast.changes.rules.declared import concluded
 from holdfast.changes.rules.guarding import Finding
-from holdfast.changes.rules.measuring import Span, readings, reference
+from holdfast.changes.rules.measuring import Seen, Span, readings, reference, unmeasured
 from holdfast.changes.rules.policy import ClassPolicy
 from holdfast.changes.rules.splits import share_of
 from holdfast.changes.rules.states import Looked
+from holdfast.evals.reads import review
 from holdfast.gateway.model import Route
+from holdfast.kernel.context import SYSTEM, Context
 from holdfast.storage.columns import Columns
+from holdfast.storage.sql import Database
 from holdfast.telemetry.model import TimeRange
 from holdfast.telemetry.reads import compared
 from holdfast.telemetry.reads.compared import Sums
 
-WITHOUT = "evaluation"
-"""The environment of questions that suites ask: no traffic of anybody."""
+ARRIVES = timedelta(seconds=10)
+"""Within it a call is counted after it began, and can be looked at."""
 AHEAD = timedelta(minutes=5)
 """Clocks of gateways may be ahead."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observed:
     """What a look found, and what follows from it."""
 
     looked: Looked
@@ -38,6 +43,7 @@ class Seen:
 
 
 def observe(
+    database: Database,
     columns: Columns,
     change: Change,
     policy: ClassPolicy,
@@ -45,42 +51,72 @@ def observe(
     route: Route,
     now: datetime,
     blocked: str,
-) -> Seen:
+) -> Observed:
     """Of a change that serves, or is held. Raises Unavailable where calls cannot be read."""
     state = change.from_state if change.state is State.HELD else change.state
     within = TimeRange(change.since, now + AHEAD)
     both = (change.baseline, change.candidate)
     sums = compared.sums(columns, change.workspace, change.route, both, within, WITHOUT)
     candidate = sums.get(change.candidate)
-    baseline = sums.get(change.baseline)
+    quality = judged(database, change, both, within, now)
+    baseline = Seen(sums.get(change.baseline), quality[change.baseline])
     share = share_of(change, policy)
     if share == 100:
-        baseline = _before(columns, change, evidence)
+        baseline = _before(database, columns, change, evidence, now)
+    measured = Seen(candidate, quality[change.candidate])
     row = compared.longest_row(columns, change.workspace, change.route, change.candidate, within, WITHOUT)
-    found = guarding.look(readings(policy, state, baseline, candidate, row), 1 - policy.confidence)
+    found = guarding.look(readings(policy, state, baseline, measured, row), 1 - policy.confidence)
     stage = assessing.assess(found)
     sound = _sound(columns, change, route, share, within, candidate, policy, now)
+    asked = (
+        comparison(columns, database, change, policy, baseline, measured, now)
+        if state is State.COMPARING
+        else None
+    )
     looked = _follows(policy, state, candidate, stage, sound, blocked)
+    late = _unreviewed(database, change, policy, candidate, now)
+    if late:
+        looked = replace(looked, enough=False)
+    if asked is not None:
+        looked = concluded(asked, looked, change, policy, now)
     facts = {
         "since": change.since,
         "share": share,
         "outcome": stage.outcome.value,
         "calls": {name: one.calls for name, one in sums.items()},
         "findings": [_told(one) for one in found],
-        "unmeasured": [name for name in policy.guards if name not in {one.metric.name for one in found}],
-        "sound": {name: one.sentence for name, one in sound.items()},
+        "unmeasured": unmeasured(policy, [one.metric.name for one in found]),
+        "sound": {name: one.sentence for name, one in sound.items()} | ({"review": late} if late else {}),
     }
-    return Seen(looked, found, facts)
+    if asked is not None:
+        facts["ab"] = asked.facts()
+    return Observed(looked, found, facts)
 
 
-def _before(columns: Columns, change: Change, evidence: Sequence[Evidence]) -> Sums | None:
+def _unreviewed(
+    database: Database, change: Change, policy: ClassPolicy, candidate: Sums | None, now: datetime
+) -> str:
+    """Why nothing can be said yet of what review finds: it has not come to the calls of this stage. Else empty."""
+    if candidate is None or not {"flagged", "refusals"} & set(policy.guards):
+        return ""
+    with database.reading() as tx:
+        until = review.looked_until(Context(change.workspace, SYSTEM, now), tx)
+    if until is None or until >= candidate.first_at + ARRIVES:
+        return ""
+    return "production review has not looked at the calls of this stage yet"
+
+
+def _before(
+    database: Database, columns: Columns, change: Change, evidence: Sequence[Evidence], now: datetime
+) -> Seen:
     """The baseline while it last served beside the candidate: with all traffic on the candidate there is no other."""
     span: Span | None = reference(change, evidence)
     if span is None:
-        return None
+        return Seen(None)
     within = TimeRange(span.start, span.end)
     found = compared.sums(columns, change.workspace, change.route, [change.baseline], within, WITHOUT)
-    return found.get(change.baseline)
+    quality = judged(database, change, [change.baseline], within, now)
+    return Seen(found.get(change.baseline), quality[change.baseline])
 
 
 def _sound(

@@ -63,7 +63,7 @@ def conclude(question: Question, baseline: Sample, candidate: Sample, tuning: fl
     found = interval(baseline, candidate, question.alpha, tuning)
     said = f"{question.metric}: {against(question.unit, candidate, baseline)}"
     if math.isinf(found.upper):
-        return Conclusion(Answer.NOT_YET, f"Not enough to tell yet. {said}; 0 in every call.", found)
+        return Conclusion(Answer.NOT_YET, f"It cannot be told yet. {said}; 0 in every call.", found)
     up, down = ("better", "worse") if question.higher_is_better else ("worse", "better")
     said = f"{said}; {apart(question.unit, found.lower, found.upper, up=up, down=down)}"
     needed = calls_needed(question, baseline.variance, candidate.variance, candidate.n / calls, tuning)
@@ -74,9 +74,15 @@ def conclude(question: Question, baseline: Sample, candidate: Sample, tuning: fl
         )
     if found.lower > 0 or found.upper < 0:
         answer = Answer.BETTER if (found.lower > 0) is question.higher_is_better else Answer.WORSE
-        return Conclusion(answer, f"The candidate is {answer}. {said}.", found, needed)
-    more = f"it takes about {needed:,} calls of both together, {calls:,} are in"
-    return Conclusion(Answer.NOT_YET, f"Not enough to tell yet. {said}; {more}.", found, needed)
+        least = difference(question.unit, min(abs(found.lower), abs(found.upper)))
+        return Conclusion(answer, f"The candidate is {answer} by at least {least}. {said}.", found, needed)
+    left = needed - calls
+    more = (
+        f"about {left:,} more calls of both together"
+        if left > 0
+        else "it is nearer than planned, so it takes more"
+    )
+    return Conclusion(Answer.NOT_YET, f"It cannot be told yet: {more}. {said}.", found, needed)
 
 
 def calls_needed(

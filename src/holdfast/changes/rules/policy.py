@@ -32,6 +32,18 @@ class ShadowPolicy(_Written, frozen=True, kw_only=True):
     max_cost: str = "5"  # USD that the copies may cost; then they end
 
 
+class ABPolicy(_Written, frozen=True, kw_only=True):
+    """Both releases are held at a split until one metric tells which is better; every metric is oriented so that less is."""
+
+    metric: str
+    minimum: (
+        float  # the smallest difference that matters, on the metric's own scale: 0.05 of a share is 5 points
+    )
+    power: float = 0.8  # the chance to find one that large
+    split: int = 50  # percent of traffic that the candidate answers meanwhile
+    longest_days: float = 14.0  # then it is held: it cannot be told
+
+
 class LoadPolicy(_Written, frozen=True, kw_only=True):
     """Both releases are asked in turns at the expected peak before the candidate may serve."""
 
@@ -54,6 +66,7 @@ class Guard(_Written, frozen=True, kw_only=True):
     margin: float = 0.05
     most: float | None = None
     in_a_row: int | None = None
+    samples: int | None = None  # calls of each release that tell it, at least; None: as the class says
 
 
 DELTAS: Mapping[str, float | None] = MappingProxyType({"cost": 0.25, "latency": 1.0, "format": 0.05})
@@ -72,6 +85,7 @@ class ClassPolicy(_Written, frozen=True, kw_only=True):
     reviewers: int = 1
     roles: tuple[str, ...] = ("approver", "admin")  # of reviewers
     shadow: ShadowPolicy | None = None
+    ab: ABPolicy | None = None
     stages: tuple[int, ...] = (10, 50, 100)  # percent of traffic
     dwell_minutes: float = 60.0  # at least in each stage, from its first request
     samples: int = 200  # calls of each release in each stage, at least
@@ -110,8 +124,8 @@ GUARDS: Mapping[str, Guard] = MappingProxyType(
         "refusals": Guard(margin=0.03),
         "format": Guard(margin=0.02),
         "flagged": Guard(margin=0.02),
-        "feedback": Guard(stop=False, margin=0.05),
-        "grade": Guard(stop=False, margin=0.05),
+        "feedback": Guard(stop=False, margin=0.05, samples=30),
+        "grade": Guard(stop=False, margin=0.05, samples=30),
     }
 )
 MAY: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -235,6 +249,17 @@ def _wholes(found: ClassPolicy) -> Iterator[tuple[str, bool, str]]:
         yield "load.rate", rate, "above 0 and at most 200 questions a second"
         yield "load.seconds", 5 <= found.load.seconds <= 3600, "5 s to an hour"
         yield "load.margin", found.load.margin > 0, "above 0"
+    if found.ab is not None:
+        yield (
+            "ab.metric",
+            (found.ab.metric in METRICS and found.ab.metric != "grade")
+            or found.ab.metric.startswith("grade by "),
+            (f"one of {', '.join(one for one in METRICS if one != 'grade')}, or grade by a judge's name"),
+        )
+        yield "ab.minimum", 0 < found.ab.minimum < float("inf"), "a number above 0"
+        yield "ab.power", 0.5 <= found.ab.power < 1, "at least 0.5 and below 1"
+        yield "ab.split", 1 <= found.ab.split <= 99, "1 to 99 percent"
+        yield "ab.longest_days", found.ab.longest_days > 0, "above 0 days"
     if found.shadow is not None:
         yield "shadow.percent", 0 < found.shadow.percent <= 100, "above 0 and at most 100"
 
@@ -244,6 +269,7 @@ def _named(found: ClassPolicy) -> Iterator[tuple[str, bool, str]]:
         there = name in METRICS
         yield f"guards.{name}", there, f"there is no such metric; there are {', '.join(METRICS)}"
         yield f"guards.{name}.margin", guard.margin > 0, "above 0: with none nothing is ever conclusive"
+        yield f"guards.{name}.samples", guard.samples is None or guard.samples >= 2, "2 calls at least"
         yield f"guards.{name}.in_a_row", guard.in_a_row is None or guard.in_a_row >= 2, "2 at least"
     for act, roles in found.may.items():
         known = act in ACTS and set(roles) <= set(ROLES)

@@ -46,6 +46,8 @@ def traffic(change: Change, policy: ClassPolicy, previous: tuple[str, ...] = ())
 def _share(change: Change, state: State | None, policy: ClassPolicy) -> int:
     """Percent of new conversations that the candidate answers."""
     match state:
+        case State.COMPARING if policy.ab is not None:
+            return policy.ab.split
         case State.RAMPING:
             return policy.stages[change.stage]
         case State.SOAKING | State.COMPLETED:

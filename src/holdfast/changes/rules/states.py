@@ -13,7 +13,7 @@ from holdfast.changes.model import BEFORE_SERVING, Change, ChangeClass, Risk, St
 from holdfast.changes.rules.policy import ClassPolicy
 from holdfast.kernel.errors import Conflict, Invalid
 
-SERVING = frozenset({State.SHADOW, State.RAMPING, State.SOAKING})
+SERVING = frozenset({State.SHADOW, State.COMPARING, State.RAMPING, State.SOAKING})
 DATA = "data: "
 """How the reason begins of a hold that ends by itself, when what was missing is there again."""
 
@@ -200,7 +200,7 @@ def _looked(change: Change, policy: ClassPolicy, seen: Looked, now: datetime) ->
             return _to(change, State.SCHEDULED, now, "")
         case State.SCHEDULED:
             return _begins(change, policy, seen, now)
-        case State.SHADOW | State.RAMPING | State.SOAKING:
+        case State.SHADOW | State.COMPARING | State.RAMPING | State.SOAKING:
             return _goes_on(change, policy, seen, now)
         case State.HELD:
             return _stands(change, seen, now)
@@ -236,7 +236,7 @@ def _begins(change: Change, policy: ClassPolicy, seen: Looked, now: datetime) ->
         return replace(gated, risk=None)
     if seen.blocked or (change.not_before is not None and now < change.not_before):
         return change
-    state = State.SHADOW if policy.shadow is not None else State.RAMPING
+    state = State.SHADOW if policy.shadow is not None else _after_shadow(policy)
     return replace(_to(change, state, now, ""), began_at=now)
 
 
@@ -273,13 +273,25 @@ def _next(change: Change, policy: ClassPolicy, now: datetime, reason: str) -> Ch
     """One stage on, never more."""
     match change.state:
         case State.SHADOW:
-            return _to(change, State.RAMPING, now, reason)
+            return _to(change, _after_shadow(policy), now, reason)
+        case State.COMPARING:
+            return _to(change, State.RAMPING, now, reason, stage=_after_comparing(policy))
         case State.RAMPING if change.stage + 1 < len(policy.stages):
             return _to(change, State.RAMPING, now, reason, stage=change.stage + 1)
         case State.RAMPING:
             return _to(change, State.SOAKING, now, reason, stage=change.stage)
         case _:
             return _to(change, State.COMPLETED, now, reason, stage=change.stage)
+
+
+def _after_shadow(policy: ClassPolicy) -> State:
+    return State.RAMPING if policy.ab is None else State.COMPARING
+
+
+def _after_comparing(policy: ClassPolicy) -> int:
+    """The first stage with more traffic than it had while it was compared: nobody is taken off it again."""
+    split = policy.ab.split if policy.ab is not None else 0
+    return next(stage for stage, share in enumerate(policy.stages) if share > split)
 
 
 def dwell(change: Change, policy: ClassPolicy) -> timedelta:

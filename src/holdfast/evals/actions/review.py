@@ -29,9 +29,10 @@ from holdfast.evals.rules.review import (
     Why,
 )
 from holdfast.evals.rules.review_judging import check_known
+from holdfast.evals.rules.review_releases import span_of
 from holdfast.evals.store import judges as judge_store
 from holdfast.evals.store import review as store
-from holdfast.evals.store import review_asks, reviewed
+from holdfast.evals.store import review_asks, review_served, reviewed
 from holdfast.kernel.context import Context
 from holdfast.kernel.errors import Conflict, Invalid, NotFound
 from holdfast.kernel.ids import new_id
@@ -112,6 +113,7 @@ def keep(ctx: Context, tx: Transaction, policy: Policy, batch: Batch, base_url: 
             made.append(one.item)
             raise_at_once(ctx, tx, policy, one.item, one.found, base_url)
     _draw(ctx, tx, fresh)
+    review_served.add(tx, ctx.workspace, _by_release(fresh))
     reviewed.add_counts(tx, ctx.workspace, counts)
     reviewed.note_seen(
         tx, ctx.workspace, ((rules.fingerprint(one.call), one.call.started_at, one.known) for one in fresh)
@@ -135,9 +137,24 @@ def _draw(ctx: Context, tx: Transaction, fresh: Iterable[Reviewed]) -> None:
             review_asks.add(
                 tx,
                 review_asks.Ask(
-                    ctx.workspace, one.call, judge.name, judge.version, judge.asks, drawn.dimension, drawn.weight, ctx.now
+                    ctx.workspace, one.call, judge.name, judge.version, judge.asks, drawn.dimension, drawn.weight, ctx.now,
+                    release=one.served.release if one.served else "", by_chance=drawn.by_chance,
                 ),
             )  # fmt: skip
+
+
+def _by_release(fresh: Iterable[Reviewed]) -> review_served.Counts:
+    """A call of which nothing was known adds nothing, so that it is counted once when more of it comes."""
+    counts: review_served.Counts = {}
+    for one in fresh:
+        seen = one.served
+        if seen is None or not one.known:
+            continue
+        row = counts.setdefault((one.call.route, seen.release, span_of(one.call.started_at)), [0, 0, 0, 0])
+        for place, said in ((0, seen.flagged), (2, seen.refused)):
+            row[place] += said is not None
+            row[place + 1] += said is True
+    return counts
 
 
 def begin(ctx: Context, tx: Transaction) -> None:

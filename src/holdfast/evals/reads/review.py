@@ -63,6 +63,15 @@ def standing(ctx: Context, tx: Transaction) -> Standing:
     return Standing(place.looked, place.turned_at, behind.total_seconds() if still else 0.0)
 
 
+def looked_until(ctx: Context, tx: Transaction) -> datetime | None:
+    """Calls that were counted before this have been looked at; None where following has not begun."""
+    place = reviewed.place(tx, ctx.workspace)
+    if place is None:
+        return None
+    until: datetime = place.position if place.behind else place.turned_at
+    return until
+
+
 def unseen(ctx: Context, tx: Transaction, calls: Sequence[T], ref: Callable[[T], CallRef]) -> list[T]:
     """Of some calls, those that were not looked at, or had nothing to look at then."""
     known = reviewed.known(tx, ctx.workspace, [rules.fingerprint(ref(one)) for one in calls])

@@ -290,6 +290,16 @@ class Drawn:
     judge: str
     dimension: Dimension
     weight: float
+    by_chance: bool = False  # chance alone would have drawn it too
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What one call counts for of the release that answered it. None: unknown, and it counts neither way."""
+
+    release: str
+    flagged: bool | None
+    refused: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +315,7 @@ class Reviewed:
     item: Item | None = None
     found: tuple[Found, ...] = ()
     drawn: tuple[Drawn, ...] = ()
+    served: Served | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,8 +372,9 @@ def for_judges(policy: Policy, call: CallRef, flagged: bool) -> tuple[Drawn, ...
     drawn = []
     for one in policy.judging(call.route):
         rate = 1.0 if flagged and one.always else one.rate
-        if chance("judge", one.judge, call.trace, call.id) < rate:
-            drawn.append(Drawn(one.judge, one.dimension, 1 / rate))
+        drawn_at = chance("judge", one.judge, call.trace, call.id)
+        if drawn_at < rate:
+            drawn.append(Drawn(one.judge, one.dimension, 1 / rate, drawn_at < one.rate))
     return tuple(drawn)
 
 

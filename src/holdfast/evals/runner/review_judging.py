@@ -27,6 +27,7 @@ from holdfast.evals.runner.reviewing import answer_of
 from holdfast.evals.runner.working import LONGEST_PAUSE, TRIES
 from holdfast.evals.store import judges as judge_store
 from holdfast.evals.store import review_asks as store
+from holdfast.evals.store import review_served
 from holdfast.evals.store.review_asks import Ask, Outcome
 from holdfast.gateway.actions.inner import Inner
 from holdfast.gateway.model import Dimensions
@@ -64,6 +65,7 @@ class ReviewJudges:
             self._forgot = found.clock()
             with found.database.transaction() as tx:
                 store.forget(tx, self._forgot - KEPT)
+                review_served.forget(tx, self._forgot - KEPT)
         with found.database.reading() as tx:
             due = store.due_judges(tx, found.clock())
         if not due:

@@ -18,6 +18,7 @@ from holdfast.evals.reads import review as reads
 from holdfast.evals.rules import review as rules
 from holdfast.evals.rules.online import Answer, OnlineRules, in_force, together
 from holdfast.evals.rules.review import CallRef, KeptPolicy, Method, Reviewed
+from holdfast.evals.rules.review_releases import served
 from holdfast.evals.runner.asking import ENVIRONMENT
 from holdfast.evals.runner.heads import Heads
 from holdfast.kernel.context import SYSTEM, Context
@@ -119,7 +120,10 @@ class Reviews:
         item = rules.opened(new_id("rev"), ctx.workspace, kept.policy, call, whole, now)
         known = answer.text is not None
         judged = rules.for_judges(kept.policy, call, bool(looked.found)) if known else ()
-        return Reviewed(call, tuple(parts), known, item, whole.found, judged)
+        heads = online.plan(call.route).heads
+        release = "" if one.cached else one.release  # a kept answer says nothing of who serves now
+        seen = served(release, kept.policy, call, parts, heads) if known else None
+        return Reviewed(call, tuple(parts), known, item, whole.found, judged, seen)
 
     def _online(self, workspace: str, kept: KeptPolicy) -> OnlineRules:
         """The rules in force, compiled once for each version of the policy."""

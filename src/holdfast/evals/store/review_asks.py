@@ -51,6 +51,8 @@ asks = sa.Table(
     sa.Column("cost", sa.String(60)),  # a decimal in USD; none: unknown, or nothing was asked
     sa.Column("unpriced", sa.Boolean, nullable=False),  # it was answered, and nobody knows what that cost
     sa.Column("asked_at", Instant),
+    sa.Column("release", sa.String(200), nullable=False, server_default=""),  # that answered; empty: unknown
+    sa.Column("by_chance", sa.Boolean, nullable=False, server_default=sa.false()),  # see rules.review.Drawn
     sa.Index(None, "state", "due_at"),
     sa.Index(None, "workspace", "judge", "asked_at"),
     sa.Index(None, "workspace", "started_at"),
@@ -70,6 +72,8 @@ class Ask:
     weight: float
     queued_at: datetime
     tries: int = 0
+    release: str = ""
+    by_chance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,8 @@ def add(tx: Transaction, ask: Ask) -> bool:
         "state": AskState.WAITING.value,
         "reason": "",
         "unpriced": False,
+        "release": ask.release,
+        "by_chance": ask.by_chance,
     }
     return tx.insert_new(asks, values, key=["workspace", "trace", "call", "judge"])
 
@@ -156,6 +162,8 @@ def due(tx: Transaction, workspace: str, judge: str, now: datetime, limit: int) 
             row.weight,
             row.queued_at,
             row.tries,
+            row.release,
+            row.by_chance,
         )
         for row in tx.execute(statement)
     ]
@@ -252,6 +260,41 @@ def failing(
         .limit(MOST_READ)
     )
     return [(bool(row.failed), row.weight) for row in tx.execute(statement)]
+
+
+def graded(
+    tx: Transaction, workspace: str, route: str, releases: Sequence[str], start: datetime, end: datetime
+) -> dict[str, dict[str, tuple[int, float, float]]]:
+    """By release and judge: answers graded, and sums of 1 - score and of its square, of calls that chance drew.
+
+    Of a judge that asked different things in the time range only those count that were asked what it asked last.
+    """
+    c, missing = asks.c, 1.0 - asks.c.score
+    statement = (
+        tx.select(asks, workspace)
+        .with_only_columns(
+            c.release,
+            c.judge,
+            c.asks,
+            sa.func.count().label("n"),
+            sa.func.sum(missing).label("total"),
+            sa.func.sum(missing * missing).label("squares"),
+            sa.func.max(c.queued_at).label("last"),
+        )
+        .where(c.route == route, c.release.in_(releases), c.state == AskState.SAID.value, c.by_chance)
+        .where(c.started_at >= start, c.started_at < end)
+        .group_by(c.release, c.judge, c.asks)
+    )
+    rows = list(tx.execute(statement))
+    latest: dict[str, tuple[datetime, str]] = {}
+    for row in rows:
+        latest[row.judge] = max(latest.get(row.judge, (row.last, row.asks)), (row.last, row.asks))
+    found: dict[str, dict[str, tuple[int, float, float]]] = {}
+    for row in rows:
+        if latest[row.judge][1] == row.asks:
+            of = found.setdefault(row.release, {})
+            of[row.judge] = (int(row.n), float(row.total), float(row.squares))
+    return found
 
 
 def forget(tx: Transaction, before: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -40,6 +41,18 @@ def course(ctx: Context, tx: Transaction, wanted: Wanted, start: datetime, end: 
         rates.rate(sentiment for _, sentiment in marks),
         rates.over_time(marks, start, end, rates.step_of(start, end)),
     )
+
+
+def by_release(
+    ctx: Context, tx: Transaction, route: str, releases: Sequence[str], start: datetime, end: datetime
+) -> dict[str, tuple[int, int]]:
+    """Of calls that began in a time range: how many people said anything good or bad of, and of how many bad, by release.
+
+    A call that several people rate counts once, and is bad where one of them says so; signals of behaviour do not count.
+    """
+    wanted = said(Wanted(routes=(route,), releases=tuple(releases)))
+    told = replace(wanted, sentiments=(Sentiment.NEGATIVE, Sentiment.POSITIVE))
+    return store.opinions(tx, ctx.workspace, told, (start, end))
 
 
 def by(

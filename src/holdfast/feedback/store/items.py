@@ -200,6 +200,26 @@ def facet(tx: Transaction, workspace: str, wanted: Wanted, by: str, limit: int) 
     return [(row.value or "", int(row.n)) for row in tx.execute(statement)]
 
 
+def opinions(
+    tx: Transaction, workspace: str, wanted: Wanted, called: tuple[datetime, datetime]
+) -> dict[str, tuple[int, int]]:
+    """By release: calls that began in a time range of which somebody said anything good or bad, and those of which bad."""
+    c = items.c
+    bad = sa.case((c.sentiment == Sentiment.NEGATIVE.value, c.joined_call))
+    statement = (
+        tx.select(items, workspace)
+        .with_only_columns(
+            c.release,
+            sa.func.count(sa.distinct(c.joined_call)).label("n"),
+            sa.func.count(sa.distinct(bad)).label("bad"),
+        )
+        .where(*matching(wanted), c.joined_call.is_not(None))
+        .where(c.called_at >= called[0], c.called_at < called[1])
+        .group_by(c.release)
+    )
+    return {row.release: (int(row.n), int(row.bad)) for row in tx.execute(statement)}
+
+
 def copies(tx: Transaction, workspace: str, ids: Sequence[str]) -> dict[str, int]:
     """How many later items say the same as each of these."""
     statement = tx.select(items, workspace).with_only_columns(items.c.same_as, sa.func.count().label("n"))

@@ -36,6 +36,8 @@ class Arrival:
     received_at: datetime
     cut: bool  # the answer ended at its maximum length
     user: str = ""
+    release: str = ""
+    cached: bool = False  # the answer was kept from an earlier call
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ def _arrival(row: Mapping[str, Any]) -> Arrival:
         aware(row["received_at"]),
         any(reason in CUT for reason in row["finish_reasons"]),
         row["user"],
+        row["release"],
+        bool(row["cache_hit"]),
     )
 
 

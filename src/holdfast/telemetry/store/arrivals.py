@@ -19,6 +19,8 @@ NAMES = (
     "started_at",
     "received_at",
     "finish_reasons",
+    "release",
+    "cache_hit",
 )
 
 
