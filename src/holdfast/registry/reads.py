@@ -85,7 +85,9 @@ def _after(cursor: str) -> tuple[datetime, str] | None:
     try:
         return datetime.fromisoformat(str(at)), str(key)
     except ValueError:
-        raise Invalid("this cursor was not given out here; start from the first page", where="cursor") from None
+        raise Invalid(
+            "this cursor was not given out here; start from the first page", where="cursor"
+        ) from None
 
 
 def _page(found: list[T], limit: int, key: Callable[[T], tuple[datetime, str]]) -> Page[T]:

@@ -287,7 +287,10 @@ def test_a_release_binds_retrieval_and_agent_and_is_read_back_as_it_was_written(
     said = {one.kind: one.body for one in parts}
     assert set(found.components) == {Kind.MODEL, Kind.TOOLS, Kind.RETRIEVAL}
     assert said[Kind.RETRIEVAL]["snapshot"] == snapshot and said[Kind.TOOLS]["agent"]["step_limit"] == 8
-    assert release.retrieval is not None and (release.retrieval.snapshot, release.retrieval.top_k) == (snapshot, 5)
+    assert release.retrieval is not None and (release.retrieval.snapshot, release.retrieval.top_k) == (
+        snapshot,
+        5,
+    )
     assert release.agent is not None and release.agent.cost_limit == Decimal("0.5")
     assert [one.next for one in release.agent.steps] == [("answer",), ()]
     assert release.parameters["tools"] == [TOOL] and "agent" not in release.parameters

@@ -141,9 +141,7 @@ def add_manifest(request: Request, by: Operator, body: ManifestIn) -> ManifestOu
     """The manifest that lists exactly these documents; the one there is where it says the same."""
     documents = [one.document() for one in body.documents]
     with services(request).database.transaction() as tx:
-        made = actions.add_manifest(
-            by.ctx, tx, name=body.name, documents=documents, rationale=body.rationale
-        )
+        made = actions.add_manifest(by.ctx, tx, name=body.name, documents=documents, rationale=body.rationale)
         return ManifestOut.of(made)
 
 
