@@ -14,6 +14,7 @@ from holdfast.changes.model import ChangeClass
 from holdfast.evals.rules.located import Broken, Fault, Place, from_yaml, plain
 from holdfast.registry.model import Kind
 
+_yaml: Any = yaml
 IS_ROUTE = (".yaml", ".yml")
 FIELDS = ("route", "title", "rationale", "ticket", "class", "class_because", "names", "release")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -195,7 +196,7 @@ def written(
         if names:
             whole["names"] = {kind.value: one for kind, one in sorted(names.items())}
         whole["release"] = said
-        made[f"{name}.yaml"] = yaml.dump(
+        made[f"{name}.yaml"] = _yaml.dump(
             whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
         )
     return made
@@ -216,19 +217,14 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _text(dumper: Any, text: str) -> Any:
     simple = re.fullmatch(r"[A-Za-z][A-Za-z0-9_./@-]*", text) and text.lower() not in _RESERVED
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if simple else '"')
 
 
-def _number(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
-    text = repr(number)
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
-
-
+_Representing: Any = _Dumper
 _RESERVED = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(float, _number)
+_Representing.add_representer(str, _text)
 
 
 def lines_of(pieces: Any, most: int = 60) -> Iterator[str]:

@@ -39,12 +39,7 @@ def release_faults(
             )
         elif target.model and upstream.models and target.model not in upstream.models:
             yield Fault(f"{place}.model", f"the upstream {target.upstream} does not list this model")
-    for parameter in release.parameters:
-        if parameter in _OWN:
-            yield Fault(
-                f"{where}.parameters.{parameter}", "this is no parameter: chain, client and prompt say it"
-            )
-    yield from inexact(release.parameters, f"{where}.parameters")
+    yield from _parameters(f"{where}.parameters", release.parameters)
     for index, one in enumerate(release.guardrails):
         place = f"{where}.guardrails[{index}]"
         if one not in guardrails:
@@ -57,6 +52,13 @@ def release_faults(
         yield from _agent(f"{where}.agent", release.agent, release.parameters)
     if release.retrieval is not None:
         yield from _retrieval(f"{where}.retrieval", release.retrieval, manifests)
+
+
+def _parameters(where: str, parameters: Mapping[str, Any]) -> Iterator[Fault]:
+    for parameter in parameters:
+        if parameter in _OWN:
+            yield Fault(f"{where}.{parameter}", "this is no parameter: chain, client and prompt say it")
+    yield from inexact(parameters, where)
 
 
 def _agent(where: str, agent: Agent, parameters: Mapping[str, Any]) -> Iterator[Fault]:
