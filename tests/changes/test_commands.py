@@ -76,7 +76,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     core.start()
     try:
         made = Place(core, folder)
-        made.put("/api/v1/gateway/configuration", document())
+        made.put("/api/v1/gateway", document())
         made.put("/api/v1/change-rules/policy", {"policy": UNGATED})
         yield made
     finally:

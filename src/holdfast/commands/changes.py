@@ -189,7 +189,7 @@ def manifest_difference(where: Where, old: str, new: str) -> dict[str, Any]:
 
 
 def _documents(source: Path) -> Iterator[dict[str, Any]]:
-    """Of a folder each file by its path and SHA-256, without a date; else lines of CSV or JSON with id, hash, source, date."""
+    """Of a folder each file by path and SHA-256, without a date; else CSV or JSON lines: id, hash, source, date."""
     try:
         if source.is_dir():
             for file in sorted(source.rglob("*")):

@@ -82,7 +82,7 @@ def add_version(request: Request, by: Operator, body: VersionIn) -> VersionOut:
             tx,
             kind=Kind(body.kind),
             name=body.name,
-            body=body.content,
+            body=body.document,
             rationale=body.rationale,
             ticket=body.ticket,
         )

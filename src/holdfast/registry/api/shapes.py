@@ -31,7 +31,7 @@ class VersionIn(_In):
 
     kind: KindName
     name: Annotated[str, Field(max_length=200)]
-    content: Annotated[dict[str, Any], Field(description="The component's body, as in a release.")]
+    document: Annotated[dict[str, Any], Field(description="The component's body, as in a release.")]
     rationale: Text = ""
     ticket: Text = ""
 
