@@ -35,6 +35,7 @@ from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import wiring as tenancy_wiring
 from holdfast.platform.vitals import JobRuns
 from holdfast.pricing import wiring as pricing_wiring
+from holdfast.registry import wiring as registry_wiring
 from holdfast.signals import wiring as signals_wiring
 from holdfast.storage.columns import Columns
 from holdfast.storage.migrate import migrate
@@ -187,6 +188,7 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
     tenancy_wiring.install(api)
     notify_wiring.install(api, frame, services)
     pricing_wiring.install(api, frame)
+    registry_wiring.install(api)
     telemetry_wiring.install(api, frame, services)
     signals_wiring.install(api, frame, services)
     gateway_wiring.install(api, frame, services)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from holdfast.cli_changes import apply, changes_app, knowledge_app, releases_app
 from holdfast.cli_evals import eval_app, judges_app
 from holdfast.cli_feedback import feedback_app
 from holdfast.kernel.errors import HoldfastError
@@ -28,6 +29,10 @@ app.add_typer(suites_app, name="suites")
 app.add_typer(eval_app, name="eval")
 app.add_typer(judges_app, name="judges")
 app.add_typer(feedback_app, name="feedback")
+app.add_typer(changes_app, name="changes")
+app.add_typer(releases_app, name="releases")
+app.add_typer(knowledge_app, name="knowledge")
+app.command("apply")(apply)
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded stores.")]
 Port = Annotated[int, typer.Option("--port", help="Pages, API and OTLP/HTTP.")]

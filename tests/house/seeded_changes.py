@@ -86,4 +86,25 @@ DEFECTS = (
         "                if field not in SPLIT\n",
         "tests/gateway/control/test_governed.py::test_a_document_cannot_move_governed_traffic",
     ),
+    Defect(
+        "files are applied beside another open change without a word",
+        "changes/actions/applying.py",
+        "    if blocked and not beside:\n",
+        "    if blocked and beside:\n",
+        "tests/changes/test_applied_files.py::test_another_open_change_of_the_route_is_a_conflict",
+    ),
+    Defect(
+        "another plan than the one that was looked at is applied",
+        "changes/actions/applying.py",
+        "    if digest and digest != found.digest:\n",
+        "    if digest and not found.digest:\n",
+        "tests/changes/test_applied_files.py::test_a_plan_that_is_another_by_now_is_not_applied",
+    ),
+    Defect(
+        "a release names a knowledge snapshot that nobody registered",
+        "gateway/rules/configured_releases.py",
+        "    if retrieval.snapshot and retrieval.snapshot not in manifests:\n",
+        "    if retrieval.snapshot and not retrieval.snapshot.strip():\n",
+        "tests/gateway/control/test_governed.py::test_a_neighbours_manifest_is_no_snapshot_of_ours",
+    ),
 )

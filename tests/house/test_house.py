@@ -68,6 +68,7 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = MappingProxyType(
         ): "the machine's own identity, without a store",
         ("holdfast.telemetry.ingest", "holdfast.text.detectors"): "pure: text has no other furniture yet",
         ("holdfast.gateway.guardrails", "holdfast.text.detectors"): "pure: text has no other furniture yet",
+        ("holdfast.changes", "holdfast.evals.rules.located"): "pure: texts that know where they stand",
         ("holdfast.evals.graders", "holdfast.text"): "pure: text has no other furniture yet",
         ("holdfast.feedback.rules", "holdfast.text"): "pure: text has no other furniture yet",
         ("holdfast.feedback.jobs", "holdfast.text"): "pure: text has no other furniture yet",

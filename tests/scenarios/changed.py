@@ -12,6 +12,8 @@ from holdfast.changes.actions.keeping import told
 from holdfast.changes.model import Decision, GateRun, Person, Review, State, Verdict
 from holdfast.kernel.context import Context
 from holdfast.kernel.ids import new_id
+from holdfast.registry import actions as registry
+from holdfast.registry.model import Document, Kind
 from holdfast.storage.sql import Transaction
 
 
@@ -48,4 +50,14 @@ def change_of(ctx: Context, tx: Transaction, mark: str) -> dict[str, str]:
     governing.put_policy(ctx, tx, {}, note=f"policy {mark}")
     frozen = governing.freeze(ctx, tx, reason=f"frozen by {mark}", systems=[f"shop-{mark}"])
     told(ctx, tx, State.DRAFT, made, "proposed", {"person": author.id, "mark": mark})
-    return {"change": made.id, "frozen": frozen.id}
+    body = {"chain": [{"upstream": f"upstream-{mark}"}]}
+    release = registry.register(ctx, tx, body={}, components={Kind.MODEL: body}, rationale=f"why {mark}")
+    registry.add_version(ctx, tx, kind=Kind.MODEL, name=f"named-{mark}", body=body, ticket=f"ticket {mark}")
+    manifest = registry.add_manifest(ctx, tx, name=f"kb-{mark}", documents=[Document(f"doc-{mark}", mark)])
+    return {
+        "change": made.id,
+        "frozen": frozen.id,
+        "component": release.components[Kind.MODEL],
+        "registered": release.id,
+        "manifest": manifest.id,
+    }

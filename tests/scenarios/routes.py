@@ -319,6 +319,9 @@ FREE: dict[str, Any] = {
     "lets_emergencies": False,
     "expected_version": None,
     "items": [{"session": "a session", "rating": 1}],
+    "documents": [{"id": "a", "hash": "1"}],
+    "digest": "",
+    "beside": False,
 }
 """Fields of bodies that name nobody's record, each with a value that is taken."""
 
@@ -375,6 +378,9 @@ PLAIN_QUERY = {
     "hours",
     "at",
     "state",
+    "number",
+    "old",
+    "new",
 }
 """Query parameters that name nobody's record."""
 LOCAL = "/local"
@@ -410,6 +416,9 @@ IDS = {
     "category",
     "change",
     "frozen",
+    "component",
+    "registered",
+    "manifest",
 }
 """Path parameters that name a record: a neighbour's is as good as none."""
 NAMES = {"system", "environment", "what", "dashboard", "secret", "version"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from holdfast.changes.api import changes, governing
+from holdfast.changes.api import changes, governing, releases
 from holdfast.changes.jobs import EVERY_SECONDS, Changes
 from holdfast.changes.pages import changes as pages
 from holdfast.changes.pages import rules
@@ -19,7 +19,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def install(app: FastAPI, frame: Frame, services: Services) -> None:
     """Adds the routes and the place in the rail."""
-    for router in (changes.router, changes.routes, governing.router, pages.router, rules.router):
+    for router in (changes.router, changes.routes, governing.router, releases.router):
+        app.include_router(router)
+    for router in (pages.router, rules.router):
         app.include_router(router)
     frame.places.append(Place("Change", "Changes", "changes", "steps", "x"))
 

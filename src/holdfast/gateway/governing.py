@@ -47,3 +47,9 @@ def content(ctx: Context, tx: Transaction, release_id: str) -> tuple[Release, Gu
 def contents(ctx: Context, tx: Transaction, of: Iterable[Traffic]) -> Contents:
     """Of all releases that these name, by id. Raises NotFound, Invalid."""
     return {id: content(ctx, tx, id) for id in dict.fromkeys(id for one in of for id in named(one))}
+
+
+def manifests(ctx: Context, tx: Transaction, releases: Iterable[Release]) -> frozenset[str]:
+    """Ids of those knowledge snapshots that these releases name and the workspace has."""
+    named_ids = {one.retrieval.snapshot for one in releases if one.retrieval and one.retrieval.snapshot}
+    return registry.known_manifests(ctx, tx, named_ids)

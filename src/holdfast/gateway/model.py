@@ -181,6 +181,34 @@ class Guardrail(_Written, frozen=True, kw_only=True):
     message: str = ""  # told to the client when it blocks
 
 
+class AgentStep(_Written, frozen=True, kw_only=True):
+    """A step of an agent's graph: what it may call, and which steps may follow it; none: it ends there."""
+
+    name: str
+    tools: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+
+
+class Agent(_Written, frozen=True, kw_only=True):
+    """An agent's graph, which begins with its first step, and the most that one run may take of it.
+
+    It is for the application to keep to: a gateway stops a run by `limits` of the scope run alone.
+    """
+
+    steps: tuple[AgentStep, ...] = ()
+    step_limit: int | None = None
+    cost_limit: Decimal | None = None  # USD for one run
+
+
+class Retrieval(_Written, frozen=True, kw_only=True):
+    """What is looked up before a model is asked, and how; it is for the application to keep to."""
+
+    snapshot: str = ""  # the id of a manifest in the registry (man_…)
+    index: Mapping[str, Any] = {}
+    chunking: Mapping[str, Any] = {}
+    top_k: int | None = None
+
+
 class Release(_Written, frozen=True, kw_only=True):
     """One content-hashed way to answer a route: where, and with what laid over the request."""
 
@@ -189,6 +217,8 @@ class Release(_Written, frozen=True, kw_only=True):
     prompt: Prompt | None = None
     continue_on_fallback: bool = False  # a stream that breaks goes on at the next target
     guardrails: tuple[str, ...] = ()  # names; what they say is part of the release's content
+    agent: Agent | None = None
+    retrieval: Retrieval | None = None
 
 
 class Variant(_Written, frozen=True, kw_only=True):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
 
 from holdfast.kernel.context import Context
-from holdfast.kernel.errors import NotFound
+from holdfast.kernel.errors import Invalid, NotFound
 from holdfast.kernel.page import Page, decode_cursor, encode_cursor
 from holdfast.registry.model import (
     Component,
@@ -24,6 +25,7 @@ from holdfast.registry.store import releases as kept_releases
 from holdfast.registry.store import versions as kept_versions
 from holdfast.storage.sql import Transaction
 
+T = TypeVar("T")
 SAMPLES = 20
 """Documents of each sort that a difference of manifests names."""
 MOST_AT_ONCE = 1000
@@ -40,6 +42,59 @@ def release(ctx: Context, tx: Transaction, release_id: str) -> tuple[Release, tu
 def releases(ctx: Context, tx: Transaction) -> list[Release]:
     """All releases of the workspace, the latest first."""
     return kept_releases.releases_of(tx, ctx.workspace)
+
+
+def releases_page(ctx: Context, tx: Transaction, cursor: str = "", limit: int = 100) -> Page[Release]:
+    """A page of them, the latest first. Raises Invalid for a cursor of another list."""
+    limit = max(1, min(limit, MOST_AT_ONCE))
+    found = kept_releases.releases_of(tx, ctx.workspace, _after(cursor), limit + 1)
+    return _page(found, limit, lambda one: (one.created_at, one.id))
+
+
+def components_page(
+    ctx: Context, tx: Transaction, kind: Kind | None = None, cursor: str = "", limit: int = 100
+) -> Page[Component]:
+    """A page of components, of one kind or of all, the latest first. Raises Invalid for a cursor of another list."""
+    limit = max(1, min(limit, MOST_AT_ONCE))
+    found = kept_releases.components_of(tx, ctx.workspace, kind, _after(cursor), limit + 1)
+    return _page(found, limit, lambda one: (one.created_at, one.hash))
+
+
+def component(ctx: Context, tx: Transaction, digest: str) -> Component:
+    """One by its hash. Raises NotFound."""
+    found = kept_releases.components_by_hash(tx, ctx.workspace, [digest])
+    if not found:
+        raise NotFound("there is no such component in this workspace")
+    return found[0]
+
+
+def component_hash(kind: Kind, body: Mapping[str, Any]) -> str:
+    """The hash that a component of this content has or would have. Raises Invalid."""
+    return naming.component_hash(kind, body)
+
+
+def latest_version(ctx: Context, tx: Transaction, kind: Kind, name: str) -> Version | None:
+    """The latest of a name; None where there is none yet. Raises Invalid for what is no name."""
+    return kept_versions.latest(tx, ctx.workspace, kind, naming.checked_name(name))
+
+
+def _after(cursor: str) -> tuple[datetime, str] | None:
+    if not cursor:
+        return None
+    at, key = decode_cursor(cursor, (str, str))
+    try:
+        return datetime.fromisoformat(str(at)), str(key)
+    except ValueError:
+        raise Invalid(
+            "this cursor was not given out here; start from the first page", where="cursor"
+        ) from None
+
+
+def _page(found: list[T], limit: int, key: Callable[[T], tuple[datetime, str]]) -> Page[T]:
+    if len(found) <= limit:
+        return Page(found, None)
+    at, last = key(found[limit - 1])
+    return Page(found[:limit], encode_cursor(at.isoformat(), last))
 
 
 def release_id(body: Mapping[str, Any], components: Mapping[Kind, Mapping[str, Any]]) -> str:
@@ -84,6 +139,11 @@ def manifest(ctx: Context, tx: Transaction, manifest_id: str) -> Manifest:
     if found is None:
         raise NotFound("there is no such manifest in this workspace")
     return found
+
+
+def known_manifests(ctx: Context, tx: Transaction, ids: Collection[str]) -> frozenset[str]:
+    """Those among these ids that manifests of the workspace have."""
+    return kept_manifests.known(tx, ctx.workspace, ids)
 
 
 def documents(

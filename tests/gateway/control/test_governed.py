@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from tests.gateway.control.desk import Desk, document
 
-from holdfast.gateway import actions
+from holdfast.gateway import actions, governing
 from holdfast.gateway.model import ClientKey, Configuration, Dialect, Dimensions, Shadow, Traffic, Variant
 from holdfast.gateway.reads import applied, traffic
 from holdfast.gateway.rules import resolving
 from holdfast.kernel.context import Context
 from holdfast.kernel.errors import Conflict, Invalid, NotFound
+from holdfast.registry import actions as registry
+from holdfast.registry import reads as registered
+from holdfast.registry.model import Document, Kind
 
 JUDGE = {"kind": "pii", "action": "block", "at": "output"}
 
@@ -248,3 +252,79 @@ def test_a_conversation_stays_where_it_began_while_that_keeps_it(desk: Desk, ctx
             taken, key, asks, "chat", Dialect.OPENAI, "c", translates=True, began=known["one"]
         )
         assert found.release_id == known[expected]
+
+
+TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+AGENT = {
+    "steps": [{"name": "plan", "tools": ["look_up"], "next": ["answer"]}, {"name": "answer"}],
+    "step_limit": 8,
+    "cost_limit": "0.50",
+}
+
+
+def retrieving(snapshot: str, **agent: Any) -> dict[str, Any]:
+    return {
+        "chain": [{"upstream": "main", "model": "gpt-4o-mini"}],
+        "parameters": {"tools": [TOOL]},
+        "agent": {**AGENT, **agent},
+        "retrieval": {"snapshot": snapshot, "chunking": {"size": 400}, "index": {"kind": "hnsw"}, "top_k": 5},
+    }
+
+
+def pushed(desk: Desk, ctx: Context) -> str:
+    with desk.database.transaction() as tx:
+        return registry.add_manifest(ctx, tx, name="kb", documents=[Document("a", "1")]).id
+
+
+def test_a_release_binds_retrieval_and_agent_and_is_read_back_as_it_was_written(
+    desk: Desk, ctx: Context
+) -> None:
+    snapshot = pushed(desk, ctx)
+    made = register(desk, ctx, retrieving(snapshot))
+    with desk.database.reading() as tx:
+        found, parts = registered.release(ctx, tx, made)
+        release, _ = governing.content(ctx, tx, made)
+    said = {one.kind: one.body for one in parts}
+    assert set(found.components) == {Kind.MODEL, Kind.TOOLS, Kind.RETRIEVAL}
+    assert said[Kind.RETRIEVAL]["snapshot"] == snapshot and said[Kind.TOOLS]["agent"]["step_limit"] == 8
+    assert release.retrieval is not None and (release.retrieval.snapshot, release.retrieval.top_k) == (
+        snapshot,
+        5,
+    )
+    assert release.agent is not None and release.agent.cost_limit == Decimal("0.5")
+    assert [one.next for one in release.agent.steps] == [("answer",), ()]
+    assert release.parameters["tools"] == [TOOL] and "agent" not in release.parameters
+    assert register(desk, ctx, retrieving(snapshot, cost_limit="0.5")) == made, "the same amount"
+    other = register(desk, ctx, retrieving(snapshot, step_limit=9))
+    with desk.database.reading() as tx:
+        found_difference = registered.difference(ctx, tx, made, other)
+    assert [one.path for part in found_difference.parts for one in part.changes] == ["/agent/step_limit"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        ({"retrieval": {"snapshot": "man_none"}}, "retrieval.snapshot"),
+        ({"retrieval": {"top_k": 0}}, "retrieval.top_k"),
+        ({"agent": {"steps": [{"name": "a", "next": ["b"]}]}}, "agent.steps[0].next[0]"),
+        ({"agent": {"steps": [{"name": "a"}, {"name": "a"}]}}, "agent.steps[1].name"),
+        ({"agent": {"steps": [{"name": "a", "tools": ["delete"]}]}}, "agent.steps[0].tools[0]"),
+        ({"agent": {"step_limit": 0}}, "agent.step_limit"),
+        ({"agent": {"cost_limit": "-1"}}, "agent.cost_limit"),
+    ],
+)
+def test_what_is_wrong_with_retrieval_and_agent_is_told_with_its_place(
+    desk: Desk, ctx: Context, changed: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        register(desk, ctx, {**retrieving(pushed(desk, ctx)), **changed})
+    assert [place for place, _ in refused.value.errors] == [where]
+
+
+def test_a_neighbours_manifest_is_no_snapshot_of_ours(desk: Desk, ctx: Context) -> None:
+    theirs = pushed(desk, desk.ctx("birch"))
+    with pytest.raises(Invalid, match="no manifest"):
+        register(desk, ctx, retrieving(theirs))
+    made = with_judge()
+    made["releases"]["two"]["retrieval"] = {"snapshot": theirs}
+    assert [one.where for one in desk.check(ctx, made).faults] == ["releases.two.retrieval.snapshot"]

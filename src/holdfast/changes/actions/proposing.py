@@ -152,7 +152,7 @@ def _written(ctx: Context, tx: Transaction, change: Change, wanted: Proposal, pe
         )
     written = policy_in_force(ctx, tx)
     difference = registry.difference(ctx, tx, change.baseline or None, candidate)
-    classed = classes.classify(difference, _ranges(written))
+    classed = classes.classify(difference, ranges(written))
     chosen = classes.in_force(classed.change_class, wanted.declared, wanted.class_because)
     policy = policies.of(written, change.system, chosen)
     permit(policy, "propose", person)
@@ -175,7 +175,8 @@ def _written(ctx: Context, tx: Transaction, change: Change, wanted: Proposal, pe
     )
 
 
-def _ranges(written: Policy) -> classes.Ranges:
+def ranges(written: Policy) -> classes.Ranges:
+    """What a policy lets parameters be set to."""
     return classes.Ranges({name: (one.least, one.most) for name, one in written.parameters.items()})
 
 

@@ -14,5 +14,7 @@ from holdfast.gateway.actions.configuration import own_secrets as own_secrets
 from holdfast.gateway.actions.configuration import refusal as refusal
 from holdfast.gateway.actions.configuration import remove_secret as remove_secret
 from holdfast.gateway.actions.configuration import tell_prices as tell_prices
+from holdfast.gateway.actions.traffic import Written as Written
 from holdfast.gateway.actions.traffic import put_traffic as put_traffic
+from holdfast.gateway.actions.traffic import read_release as read_release
 from holdfast.gateway.actions.traffic import register_release as register_release

@@ -105,7 +105,7 @@ def check(ctx: Context, tx: Transaction, judged: Judged) -> Check:
     governed = governing.traffic(tx, ctx.workspace)
     contents = governing.contents(ctx, tx, governed.values())
     found = (
-        *faults(new, _known(ctx, tx, old)),
+        *faults(new, _known(ctx, tx, old, new)),
         *judged.faults,
         *governed_faults(differs, new, governed, contents),
     )
@@ -196,7 +196,7 @@ def refusal(found: tuple[Fault, ...]) -> Invalid:
     return Invalid(said or "this configuration cannot be used", where=found[0].where, errors=errors)
 
 
-def _known(ctx: Context, tx: Transaction, old: Configuration) -> Known:
+def _known(ctx: Context, tx: Transaction, old: Configuration, new: Configuration) -> Known:
     keys = {
         key.id: None if access.opens(key, Scope.GATEWAY) else "this key lacks the scope gateway"
         for key in access.keys(tx, ctx.workspace)
@@ -207,6 +207,7 @@ def _known(ctx: Context, tx: Transaction, old: Configuration) -> Known:
         keys=keys,
         kept=old.upstreams,
         kept_guardrails=old.guardrails,
+        manifests=governing.manifests(ctx, tx, new.releases.values()),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,6 +22,8 @@ from holdfast.platform.audit import actions as audit
 from holdfast.platform.epochs import actions as epochs
 from holdfast.platform.epochs import reads as epoch_reads
 from holdfast.registry import actions as registry
+from holdfast.registry import reads as registry_reads
+from holdfast.registry.model import Kind
 from holdfast.registry.model import Release as Registered
 from holdfast.storage.sql import Transaction
 
@@ -56,13 +59,20 @@ def put_traffic(ctx: Context, tx: Transaction, route: str, traffic: Traffic, cha
     return made
 
 
-def register_release(
-    ctx: Context, tx: Transaction, document: Mapping[str, Any], baseline: str = "", rationale: str = ""
-) -> Registered:
-    """Registers a release as it is written in a configuration, with `guardrails` by name or as a mapping of their content.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A release as it was written, found to be in order and taken apart for the registry. `id` is the one it has there."""
 
-    Names mean the guardrails of `baseline` (a release's id), then those of the configuration in force. Raises Invalid with
-    every fault and its place.
+    id: str
+    body: Mapping[str, Any]
+    components: Mapping[Kind, Mapping[str, Any]]
+
+
+def read_release(ctx: Context, tx: Transaction, document: Mapping[str, Any], baseline: str = "") -> Written:
+    """A release as it is written in a configuration, with `guardrails` by name or as a mapping of their content.
+
+    Names mean the guardrails of `baseline` (a release's id), then those of the configuration in force. Nothing is kept.
+    Raises Invalid with every fault and its place.
     """
     found = governing.in_force(ctx, tx)
     configured = found.configuration if found else Configuration()
@@ -77,14 +87,25 @@ def register_release(
     known = dict(configured.guardrails)
     if baseline:
         known |= governing.content(ctx, tx, baseline)[1]
-    faults = [*release_faults("candidate", release, configured.upstreams, {**known, **judges})]
+    manifests = governing.manifests(ctx, tx, [release])
+    faults = [
+        *release_faults("candidate", release, configured.upstreams, {**known, **judges}, manifests),
+    ]
     for name, one in judges.items():
         faults += guardrail_faults(name, one, operator=False, secrets=frozenset(), kept=known.get(name))
     if faults:
         raise refusal(tuple(Fault(one.where.removeprefix("releases.candidate."), one.what) for one in faults))
     known |= judges
     body, components = parts(release, {name: known[name] for name in release.guardrails})
-    return registry.register(ctx, tx, body=body, components=components, rationale=rationale)
+    return Written(registry_reads.release_id(body, components), body, components)
+
+
+def register_release(
+    ctx: Context, tx: Transaction, document: Mapping[str, Any], baseline: str = "", rationale: str = ""
+) -> Registered:
+    """Registers a release as it is written; see `read_release`. Raises Invalid with every fault and its place."""
+    read = read_release(ctx, tx, document, baseline)
+    return registry.register(ctx, tx, body=read.body, components=read.components, rationale=rationale)
 
 
 def _check(traffic: Traffic) -> None:

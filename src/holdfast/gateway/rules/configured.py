@@ -39,7 +39,7 @@ LONGEST_WAIT = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is there to be named: references of secrets, keys (id → None, or why not to use it).
+    """What is there to be named: references of secrets, keys (id → None, or why not to use it), manifests' ids.
 
     `operator`: whether who writes may name the machine's own secrets. `kept`: upstreams in force, which keep what the
     operator gave them for as long as they stay as they are; `kept_guardrails` likewise.
@@ -50,6 +50,7 @@ class Known:
     keys: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     kept: Mapping[str, Upstream] = field(default_factory=lambda: MappingProxyType({}))
     kept_guardrails: Mapping[str, Guardrail] = field(default_factory=lambda: MappingProxyType({}))
+    manifests: frozenset[str] = frozenset()
 
 
 def faults(configured: Configuration, known: Known) -> list[Fault]:
@@ -66,7 +67,9 @@ def faults(configured: Configuration, known: Known) -> list[Fault]:
         (
             fault
             for name, one in configured.releases.items()
-            for fault in release_faults(name, one, configured.upstreams, configured.guardrails)
+            for fault in release_faults(
+                name, one, configured.upstreams, configured.guardrails, known.manifests
+            )
         ),
         (
             fault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -97,6 +97,14 @@ def manifests_of(tx: Transaction, workspace: str, name: str | None) -> list[Mani
         statement = statement.where(manifests.c.name == name)
     statement = statement.order_by(manifests.c.created_at.desc(), manifests.c.id)
     return [_manifest(row) for row in tx.execute(statement)]
+
+
+def known(tx: Transaction, workspace: str, ids: Collection[str]) -> frozenset[str]:
+    """Those among these ids that there are."""
+    if not ids:
+        return frozenset()
+    rows = tx.execute(tx.select(manifests, workspace).where(manifests.c.id.in_(sorted(ids))))
+    return frozenset(row.id for row in rows)
 
 
 def documents_after(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -91,12 +92,36 @@ def components_by_hash(tx: Transaction, workspace: str, hashes: Collection[str])
     return [_component(row) for row in tx.execute(statement.order_by(components.c.kind, components.c.hash))]
 
 
+def components_of(
+    tx: Transaction, workspace: str, kind: Kind | None, after: tuple[datetime, str] | None, limit: int
+) -> list[Component]:
+    """The latest first; those after an instant and hash in that order."""
+    own = components.c
+    statement = tx.select(components, workspace)
+    if kind is not None:
+        statement = statement.where(own.kind == kind.value)
+    if after is not None:
+        at, digest = after
+        statement = statement.where(
+            sa.or_(own.created_at < at, sa.and_(own.created_at == at, own.hash > digest))
+        )
+    rows = tx.execute(statement.order_by(own.created_at.desc(), own.hash).limit(limit))
+    return [_component(row) for row in rows]
+
+
 def release(tx: Transaction, workspace: str, release_id: str) -> Release | None:
     row = tx.execute(tx.select(releases, workspace).where(releases.c.id == release_id)).one_or_none()
     return None if row is None else _release(row)
 
 
-def releases_of(tx: Transaction, workspace: str) -> list[Release]:
-    """The latest first."""
-    statement = tx.select(releases, workspace).order_by(releases.c.created_at.desc(), releases.c.id)
+def releases_of(
+    tx: Transaction, workspace: str, after: tuple[datetime, str] | None = None, limit: int | None = None
+) -> list[Release]:
+    """The latest first; those after an instant and id in that order."""
+    own = releases.c
+    statement = tx.select(releases, workspace)
+    if after is not None:
+        at, id = after
+        statement = statement.where(sa.or_(own.created_at < at, sa.and_(own.created_at == at, own.id > id)))
+    statement = statement.order_by(own.created_at.desc(), own.id).limit(limit)
     return [_release(row) for row in tx.execute(statement)]
