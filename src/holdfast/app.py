@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from holdfast import __version__, backups, local, sharing
+from holdfast.applications import wiring as applications_wiring
 from holdfast.changes import wiring as changes_wiring
 from holdfast.evals import wiring as evals_wiring
 from holdfast.feedback import wiring as feedback_wiring
@@ -133,6 +134,7 @@ def _jobs(services: Services, ingest: Ingest, leases: Leases | None, runs: JobRu
         *evals_wiring.jobs(services),
         *feedback_wiring.jobs(services),
         *changes_wiring.jobs(services),
+        *applications_wiring.jobs(services),
     )
     jobs = tuple(replace(job, run=runs.noted(job.name, job.run)) for job in (*audit, *rooms))
     if leases is None:
@@ -166,6 +168,7 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
         "evals": evals_wiring.TEMPLATES,
         "feedback": feedback_wiring.TEMPLATES,
         "changes": changes_wiring.TEMPLATES,
+        "applications": applications_wiring.TEMPLATES,
     }
     frame = Frame(Renderer(templates, assets, services.clock))
     api.state.frame = frame
@@ -193,6 +196,7 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
     evals_wiring.install(api, frame, services)
     feedback_wiring.install(api, frame, services)
     changes_wiring.install(api, frame, services)
+    applications_wiring.install(api, frame, services)
     return api
 
 

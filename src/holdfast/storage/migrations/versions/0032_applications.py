@@ -1,0 +1,59 @@
+"""Labels of prompts, deployments, and configurations that nobody registered."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from holdfast.storage.sql import Instant
+
+revision = "0032"
+down_revision = "0029"
+branch_labels = None
+depends_on = None
+
+
+def _workspace() -> sa.Column[str]:
+    return sa.Column("workspace", sa.String(length=40), nullable=False)
+
+
+def _of_workspace(table: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["workspace"], ["workspaces.id"], name=op.f(f"fk_{table}_workspace"))
+
+
+def upgrade() -> None:
+    """Makes the tables."""
+    op.create_table(
+        "prompt_labels",
+        _workspace(),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("label", sa.String(length=60), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("moved_at", Instant, nullable=False),
+        sa.Column("moved_by", sa.String(length=200), nullable=False),
+        _of_workspace("prompt_labels"),
+        sa.PrimaryKeyConstraint("workspace", "name", "label", name=op.f("pk_prompt_labels")),
+    )
+    op.create_table(
+        "deployments",
+        _workspace(),
+        sa.Column("id", sa.String(length=120), nullable=False),
+        sa.Column("system", sa.String(length=200), nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("whole", sa.Text(), nullable=False),
+        _of_workspace("deployments"),
+        sa.PrimaryKeyConstraint("workspace", "id", name=op.f("pk_deployments")),
+    )
+    op.create_index(op.f("ix_deployments_workspace_at"), "deployments", ["workspace", "at"])
+    op.create_table(
+        "noticed_configurations",
+        _workspace(),
+        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("whole", sa.Text(), nullable=False),
+        _of_workspace("noticed_configurations"),
+        sa.PrimaryKeyConstraint("workspace", "id", name=op.f("pk_noticed_configurations")),
+    )
+
+
+def downgrade() -> None:
+    """Takes them away."""
+    for table in ("noticed_configurations", "deployments", "prompt_labels"):
+        op.drop_table(table)
