@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from holdfast.applications import store
 from holdfast.applications.model import LATEST, PRODUCTION, Handed, Label
-from holdfast.gateway.model import Dimensions
+from holdfast.gateway.model import Dimensions, Prompt
 from holdfast.gateway.reads import serving
 from holdfast.kernel.context import Context
 from holdfast.kernel.errors import NotFound
@@ -53,8 +55,7 @@ def served(ctx: Context, tx: Transaction, one: serving.Served) -> Handed:
     release, components = registry.release(ctx, tx, one.release)
     bodies = {part.kind: part.body for part in components}
     hashed = release.components.get(Kind.PROMPT)
-    saying = registry.versions_saying(ctx, tx, Kind.PROMPT, hashed) if hashed else []
-    version = next((it for it in saying if it.name == one.route), saying[0] if saying else None)
+    version = _version(ctx, tx, one.route, hashed, bodies[Kind.PROMPT]) if hashed else None
     return _handed(
         one.route,
         PRODUCTION,
@@ -72,6 +73,26 @@ def served(ctx: Context, tx: Transaction, one: serving.Served) -> Handed:
 def labels(ctx: Context, tx: Transaction, name: str) -> list[Label]:
     """Those that people set on versions of a prompt, by label."""
     return store.labels_of(tx, ctx.workspace, name)
+
+
+def _version(
+    ctx: Context, tx: Transaction, route: str, hashed: str, body: Mapping[str, Any]
+) -> Version | None:
+    """The latest version that says what a release does: of the route's name, else of any."""
+    versions = registry.versions(ctx, tx, Kind.PROMPT, route)
+    bodies = {it.hash: it.body for it in registry.components(ctx, tx, {it.hash for it in versions})}
+    whole = _whole(body)
+    same = [it for it in versions if it.hash == hashed or _whole(bodies[it.hash]) == whole]
+    found = same or registry.versions_saying(ctx, tx, Kind.PROMPT, hashed)
+    return found[0] if found else None
+
+
+def _whole(body: Mapping[str, Any]) -> Prompt | Mapping[str, Any]:
+    """A prompt with what was left out of it; what is no prompt of the gateway's stays as it is."""
+    try:
+        return msgspec.convert(body, Prompt)
+    except msgspec.ValidationError:
+        return body
 
 
 def _number(ctx: Context, tx: Transaction, name: str, label: str) -> int:
