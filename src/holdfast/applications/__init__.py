@@ -1,1 +1,1 @@
-"""Applications that render their own prompts, or send telemetry alone: what they run, and what they should run."""
+"""Applications that render their own prompts: what they should run, and what was deployed."""

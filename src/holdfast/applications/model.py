@@ -1,11 +1,10 @@
-"""Nouns of applications: prompts as they are handed out, labels, deployments, and configurations that nobody registered."""
+"""Nouns of applications: prompts as they are handed out, labels and deployments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 PRODUCTION = "production"
@@ -73,31 +72,3 @@ class Deployment:
     author: str  # who deployed, as the pipeline says
     received_at: datetime
     by: str
-
-
-class Standing(StrEnum):
-    """What became of a configuration that matched nothing registered."""
-
-    UNRECORDED = "unrecorded"
-    REGISTERED = "registered"  # as observed: versions were made of what was seen of it
-    RAISED = "raised"  # a change was drafted
-
-
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    """A configuration seen in traffic that matched no registered version when it was noticed, and what became of it.
-
-    `outcome` names the versions or the change. `alerted`: people were told.
-    """
-
-    workspace: str
-    id: str
-    system: str
-    route: str
-    first_at: datetime
-    noticed_at: datetime
-    alerted: bool
-    standing: Standing
-    outcome: tuple[str, ...] = ()
-    decided_at: datetime | None = None
-    decided_by: str = ""

@@ -1,4 +1,4 @@
-"""Labels of prompts, deployments, and noticed configurations as kept. Deployments are added and never changed."""
+"""Labels of prompts and deployments as kept. Deployments are added and never changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.applications.model import Deployment, Label, Noticed
+from holdfast.applications.model import Deployment, Label
 from holdfast.storage.sql import Instant, Transaction, metadata
 
 labels = sa.Table(
@@ -33,16 +33,7 @@ deployments = sa.Table(
     sa.Index(None, "workspace", "at"),
 )
 
-noticed = sa.Table(
-    "noticed_configurations",
-    metadata,
-    sa.Column("workspace", sa.String(40), sa.ForeignKey("workspaces.id"), primary_key=True),
-    sa.Column("id", sa.String(16), primary_key=True),
-    sa.Column("whole", sa.Text, nullable=False),  # JSON of model.Noticed
-)
-
 _deployment = msgspec.json.Decoder(Deployment).decode
-_noticed = msgspec.json.Decoder(Noticed).decode
 
 
 def labels_of(tx: Transaction, workspace: str, name: str) -> list[Label]:
@@ -108,14 +99,3 @@ def deployments_of(
         statement = statement.where(deployments.c.at < before)
     statement = statement.order_by(deployments.c.at.desc(), deployments.c.id).limit(limit)
     return [_deployment(row.whole) for row in tx.execute(statement)]
-
-
-def put_noticed(tx: Transaction, one: Noticed) -> None:
-    """In the place of what was kept of it."""
-    values = {"workspace": one.workspace, "id": one.id, "whole": msgspec.json.encode(one).decode()}
-    tx.upsert(noticed, values, key=["workspace", "id"])
-
-
-def noticed_of(tx: Transaction, workspace: str) -> dict[str, Noticed]:
-    """By the configuration's id."""
-    return {row.id: _noticed(row.whole) for row in tx.execute(tx.select(noticed, workspace))}

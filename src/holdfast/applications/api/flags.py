@@ -16,7 +16,9 @@ from holdfast.applications.reads.flags import Failed
 from holdfast.platform.access.guard import problems, services
 from holdfast.platform.access.model import Caller
 
-router = APIRouter(prefix="/ofrep/v1/evaluate/flags", tags=["OpenFeature"], responses=problems(401, 403, 503))
+router = APIRouter(
+    prefix="/ofrep/v1/evaluate/flags", tags=["OpenFeature"], responses=problems(401, 403, 404, 422, 503)
+)
 Application = Annotated[Caller, Depends(application)]
 LARGEST = 64 * 1024
 """Bytes of an evaluation context."""

@@ -1,4 +1,4 @@
-"""Labels of prompts, deployments, and configurations that nobody registered."""
+"""Labels of prompts, and deployments."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,17 +43,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace", "id", name=op.f("pk_deployments")),
     )
     op.create_index(op.f("ix_deployments_workspace_at"), "deployments", ["workspace", "at"])
-    op.create_table(
-        "noticed_configurations",
-        _workspace(),
-        sa.Column("id", sa.String(length=16), nullable=False),
-        sa.Column("whole", sa.Text(), nullable=False),
-        _of_workspace("noticed_configurations"),
-        sa.PrimaryKeyConstraint("workspace", "id", name=op.f("pk_noticed_configurations")),
-    )
 
 
 def downgrade() -> None:
     """Takes them away."""
-    for table in ("noticed_configurations", "deployments", "prompt_labels"):
+    for table in ("deployments", "prompt_labels"):
         op.drop_table(table)
