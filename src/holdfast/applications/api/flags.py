@@ -35,9 +35,7 @@ def evaluate_all(request: Request, by: Application) -> Response:
     return tagged(request, {"flags": [_failure(one) if isinstance(one, Failed) else one for one in found]})
 
 
-@router.post(
-    "/{flag:path}", responses={400: {"description": "Bad request"}, 404: {"description": "No such flag"}}
-)
+@router.post("/{flag:path}", responses={400: {"description": "Bad request"}})
 def evaluate(request: Request, by: Application, flag: str) -> Response:
     """The release that a route serves to whoever the context says: an object, or with `:release` behind it its id."""
     context = _context(request, flag)
