@@ -20,6 +20,10 @@ router = APIRouter(
     prefix="/ofrep/v1/evaluate/flags", tags=["OpenFeature"], responses=problems(401, 403, 404, 422, 503)
 )
 Application = Annotated[Caller, Depends(application)]
+GONE: dict[str, Any] = {
+    "description": "No such flag",
+    "content": {"application/json": {}, **problems(404)[404]["content"]},
+}
 LARGEST = 64 * 1024
 """Bytes of an evaluation context."""
 
@@ -35,7 +39,7 @@ def evaluate_all(request: Request, by: Application) -> Response:
     return tagged(request, {"flags": [_failure(one) if isinstance(one, Failed) else one for one in found]})
 
 
-@router.post("/{flag:path}", responses={400: {"description": "Bad request"}})
+@router.post("/{flag:path}", responses={400: {"description": "Bad request"}, 404: GONE})
 def evaluate(request: Request, by: Application, flag: str) -> Response:
     """The release that a route serves to whoever the context says: an object, or with `:release` behind it its id."""
     context = _context(request, flag)
