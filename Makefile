@@ -80,10 +80,12 @@ $(STAMPS)/emitters: $(STAMPS)/app $(NODE) $(EMITTERS)/requirements-openlit.lock 
 	@cd $(EMITTERS)/vercel && $(CURDIR)/.bootstrap/bin/npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-$(STAMPS)/clients: $(STAMPS)/app $(NODE) $(CLIENTS)/requirements-langchain.lock $(CLIENTS)/compatcanary/package-lock.json
+$(STAMPS)/clients: $(STAMPS)/app $(NODE) $(CLIENTS)/requirements-langchain.lock $(CLIENTS)/requirements-openfeature.lock $(CLIENTS)/compatcanary/package-lock.json
 	@echo "holdfast: installing clients of the gateway that need an environment of their own (about 100 MB the first time) …"
 	@test -x .venv/langchain/bin/python || $(UV) venv -q -p python3 .venv/langchain
 	@$(UV) pip install -q -p .venv/langchain/bin/python --require-hashes -r $(CLIENTS)/requirements-langchain.lock
+	@test -x .venv/openfeature/bin/python || $(UV) venv -q -p python3 .venv/openfeature
+	@$(UV) pip install -q -p .venv/openfeature/bin/python --require-hashes -r $(CLIENTS)/requirements-openfeature.lock
 	@cd $(CLIENTS)/compatcanary && $(CURDIR)/.bootstrap/bin/npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 

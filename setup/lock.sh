@@ -15,7 +15,9 @@ for name in openlit exports; do
   "${compile[@]}" "$emitters/requirements-$name.in" -o "$emitters/requirements-$name.lock"
 done
 clients=tests/gateway/clients
-"${compile[@]}" "$clients/requirements-langchain.in" -o "$clients/requirements-langchain.lock"
+for name in langchain openfeature; do
+  "${compile[@]}" "$clients/requirements-$name.in" -o "$clients/requirements-$name.lock"
+done
 for folder in . "$emitters/vercel" "$clients/compatcanary"; do
   (cd "$folder" && "$npm" install --silent --package-lock-only --ignore-scripts)
   python3 - "$folder/package-lock.json" <<'PY'

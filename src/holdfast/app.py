@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from holdfast import __version__, backups, local, sharing
+from holdfast.applications import wiring as applications_wiring
 from holdfast.changes import wiring as changes_wiring
 from holdfast.evals import wiring as evals_wiring
 from holdfast.feedback import wiring as feedback_wiring
@@ -195,6 +196,7 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
     evals_wiring.install(api, frame, services)
     feedback_wiring.install(api, frame, services)
     changes_wiring.install(api, frame, services)
+    applications_wiring.install(api)
     return api
 
 

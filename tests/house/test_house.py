@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src" / "holdfast"
 
 ROOMS = (
+    "holdfast.applications",
     "holdfast.signals",
     "holdfast.feedback",
     "holdfast.gateway",

@@ -13,6 +13,7 @@ import pytest
 
 from house import (
     seeded,
+    seeded_applications,
     seeded_changes,
     seeded_coverage,
     seeded_feedback,
@@ -34,6 +35,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/holdfast"
 DEFECTS = (
     *seeded.DEFECTS,
+    *seeded_applications.DEFECTS,
     *seeded_changes.DEFECTS,
     *seeded_coverage.DEFECTS,
     *seeded_feedback.DEFECTS,

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import sqlalchemy as sa
+from tests.scenarios.announced import announced_of
 from tests.scenarios.boards import keep_boards
 from tests.scenarios.changed import change_of
 from tests.scenarios.gate import crossed, gate_of
@@ -129,6 +130,8 @@ class World:
             place.values |= gate_of(ctx, tx, self.settings, mark, key.id)
             place.ids["lift"] = place.values.pop("lift")
             place.ids |= evals_of(ctx, tx, mark) | feedback_of(ctx, tx, mark) | change_of(ctx, tx, mark)
+            place.ids |= announced_of(ctx, tx, mark)
+            place.values["label"] = f"label-{mark}"
             place.ids["rule"] = alert_of(ctx, tx, f"shop-{mark}", mark)
             place.ids["member"], place.ids["grant"] = self._member(tx, place, Role.VIEWER, mark)
         crossed(self.settings, self.database, made.id, mark)

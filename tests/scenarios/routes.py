@@ -57,7 +57,7 @@ class Operation:
 
     @property
     def is_page(self) -> bool:
-        return not self.path.startswith("/api/")
+        return not self.path.startswith(("/api/", "/ofrep/"))
 
     @property
     def title(self) -> str:
@@ -318,6 +318,11 @@ FREE: dict[str, Any] = {
     "ends_at": None,
     "lets_emergencies": False,
     "expected_version": None,
+    "number": 1,
+    "commit": "abc",
+    "configuration": "",
+    "link": "",
+    "at": None,
     "items": [{"session": "a session", "rating": 1}],
     "documents": [{"id": "a", "hash": "1"}],
     "digest": "",
@@ -381,6 +386,8 @@ PLAIN_QUERY = {
     "number",
     "old",
     "new",
+    "key",
+    "began",
 }
 """Query parameters that name nobody's record."""
 LOCAL = "/local"
@@ -419,9 +426,11 @@ IDS = {
     "component",
     "registered",
     "manifest",
+    "prompt",
+    "flag",
 }
 """Path parameters that name a record: a neighbour's is as good as none."""
-NAMES = {"system", "environment", "what", "dashboard", "secret", "version"}
+NAMES = {"label", "system", "environment", "what", "dashboard", "secret", "version"}
 """Path parameters that are texts of the caller's own choice."""
 
 

@@ -128,6 +128,11 @@ def version(ctx: Context, tx: Transaction, kind: Kind, name: str, number: int) -
     return found, said
 
 
+def versions_saying(ctx: Context, tx: Transaction, kind: Kind, hash: str) -> list[Version]:
+    """Versions of any name that say exactly this content, the latest first."""
+    return kept_versions.versions_saying(tx, ctx.workspace, kind, hash)
+
+
 def manifests(ctx: Context, tx: Transaction, name: str | None = None) -> list[Manifest]:
     """Manifests of the workspace, the latest first; of one name, or of all."""
     return kept_manifests.manifests_of(tx, ctx.workspace, name)

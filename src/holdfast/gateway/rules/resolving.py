@@ -120,7 +120,7 @@ def resolve(
         raise NotFound(f"there is no release {release}", where="release")
     governed = workspace.governed.get(name)
     chosen_name = (
-        release or _stable(governed, unheard, why) or _release_name(name, route, known, otherwise, began, why)
+        release or _stable(governed, unheard, why) or release_name(name, route, known, otherwise, began, why)
     )
     found = configuration.releases[chosen_name] if chosen_name else DIRECT
     alias = model in route.models
@@ -169,9 +169,10 @@ def _stable(governed: Traffic | None, unheard: float, why: list[str]) -> str:
     return governed.stable
 
 
-def _release_name(
+def release_name(
     name: str, route: Route, dimensions: Dimensions, otherwise: str, began: str, why: list[str]
 ) -> str:
+    """The release that a route's request takes, with the reason added to `why`; empty where it has none. Raises NotFound."""
     if not route.variants:
         if route.release:
             why.append(f"release {route.release}: all of the route's traffic")

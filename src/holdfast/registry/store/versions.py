@@ -81,6 +81,13 @@ def versions_of(tx: Transaction, workspace: str, kind: Kind, name: str) -> list[
     return [_version(row) for row in tx.execute(statement)]
 
 
+def versions_saying(tx: Transaction, workspace: str, kind: Kind, hash: str) -> list[Version]:
+    """Of any name, the latest first."""
+    statement = tx.select(versions, workspace).where(versions.c.kind == kind.value, versions.c.hash == hash)
+    ordered = statement.order_by(versions.c.created_at.desc(), versions.c.name, versions.c.number.desc())
+    return [_version(row) for row in tx.execute(ordered)]
+
+
 def heads(tx: Transaction, workspace: str, kind: Kind) -> list[Version]:
     """The latest of each name, by name."""
     last = (

@@ -1,0 +1,1 @@
+"""Applications that render their own prompts: what they should run, and what was deployed."""
