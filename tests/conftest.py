@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from holdfast.kernel.context import Actor, Context
 from holdfast.storage.columns import Columns
@@ -27,6 +28,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 
+settings.register_profile(
+    "unhurried", deadline=None
+)  # machines are shared: how long an example takes tells nothing
+settings.load_profile("unhurried")
 SHARDS = pytest.param("shards", marks=[pytest.mark.slow, pytest.mark.rotating(3)])
 
 

@@ -327,6 +327,7 @@ FREE: dict[str, Any] = {
     "documents": [{"id": "a", "hash": "1"}],
     "digest": "",
     "beside": False,
+    "hours": "",
 }
 """Fields of bodies that name nobody's record, each with a value that is taken."""
 
