@@ -29,7 +29,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made at once, with no author
 PAUSE = threading.Event()  # never set: `PAUSE.wait(s)` lets another process go on
 
 
-def until(holds: Callable[[], bool], seconds: float = 30.0, what: str = "it") -> None:
+def until(holds: Callable[[], bool], seconds: float = 120.0, what: str = "it") -> None:
     """Waits for another process until something holds; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -16,7 +16,7 @@ from browser.newcomer import admins_browser
 from otlp_made import CHAT, body, span
 from running_core import CoreProcess, Workspace, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SHOTS = Path(__file__).parents[2] / "screenshots"
 

@@ -15,7 +15,7 @@ from browser.newcomer import admins_browser
 from holdfast.commands import gateway as gateway_commands
 from running_core import CoreProcess, Workspace, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 POLICY = {
     "systems": {

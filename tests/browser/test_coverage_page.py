@@ -14,7 +14,7 @@ from holdfast.platform.audit import store as audit_store
 from holdfast.storage.sql import Database
 from running_core import CoreProcess, Workspace, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 ADDRESS = "/w/demo/suites/shop/coverage"
 
 

@@ -23,7 +23,7 @@ from holdfast.platform.settings import Settings
 from running_core import until
 from stand import free_port
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.demo, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.demo, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).resolve().parents[2]
 BOUND_SECONDS = 30.0
 SHOTS = ROOT / "screenshots"

@@ -16,7 +16,7 @@ from browser.newcomer import admins_browser
 from holdfast.platform.settings import Settings
 from running_core import CoreProcess, Workspace
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

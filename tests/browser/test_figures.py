@@ -14,7 +14,7 @@ from tests.browser.test_accessibility import violations
 from browser.newcomer import newcomer
 from running_core import CoreProcess, Workspace
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SHOTS = Path(__file__).parents[2] / "screenshots"
 PAGES = {

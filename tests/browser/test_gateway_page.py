@@ -19,7 +19,7 @@ from holdfast.commands import gateway as commands
 from running_core import NO_TLS, CoreProcess, Workspace, until
 from stand import free_port
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

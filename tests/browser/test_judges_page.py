@@ -13,7 +13,7 @@ from tests.evals.runs.desk import desk as made_desk
 
 from browser.newcomer import admins_browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

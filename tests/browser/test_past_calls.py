@@ -15,7 +15,7 @@ from browser.test_accessibility import violations
 from otlp_made import CHAT, body, span
 from running_core import CoreProcess, Workspace
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 SHOTS = Path(__file__).parents[2] / "screenshots"
 DAY = 86_400 * 10**9
 

@@ -25,7 +25,7 @@ from holdfast.platform.tenancy import reads as tenancy
 from holdfast.storage.sql import Database
 from running_core import CoreProcess
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 RUDE = "You are an idiot. Shoes go back within 45 days, as every child knows."
 LETHAL = "You should just kill yourself."

@@ -15,7 +15,7 @@ from tests.evals.runs.desk import desk as made_desk
 from browser.helpdesk import Helpdesk, cases, right, wrong
 from browser.newcomer import admins_browser, sign_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 BARS = {"least": 0.8, "by": ["topic"], "repeats": 2}
 
 

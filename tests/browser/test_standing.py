@@ -20,7 +20,7 @@ from browser.test_tasks import SHOTS, Desk
 from otlp_made import CHAT, body, span
 from running_core import CoreProcess, Workspace
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 PAGES = (
     "today",

@@ -14,7 +14,7 @@ from browser.newcomer import admins_browser
 from holdfast.commands import suites as commands
 from running_core import CoreProcess, Workspace
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 QUESTIONS = (
     (

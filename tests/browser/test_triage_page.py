@@ -13,7 +13,7 @@ from tests.feedback.test_triage import backlog
 from browser.newcomer import admins_browser
 from running_core import CoreProcess, Workspace, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def told(at: datetime, prefix: str, ends: tuple[str, ...]) -> list[dict[str, object]]:

@@ -25,7 +25,7 @@ from holdfast.platform.settings import Settings
 from holdfast.platform.tenancy import reads as tenancy
 from running_core import CoreProcess, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 class Place:
@@ -59,7 +59,7 @@ class Place:
             [sys.executable, "-m", "holdfast", *arguments, *url],
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             env={"PATH": "", "PYTHONPATH": ":".join(sys.path), "HOLDFAST_OUTBOUND_ALLOW": "127.0.0.1"},
         )
 

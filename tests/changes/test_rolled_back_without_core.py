@@ -24,7 +24,7 @@ from tests.gateway.vendor import Vendor
 from running_core import until
 from stand import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 TOKEN = "a-token-of-gateways"
 HALF = {
@@ -151,7 +151,7 @@ def test_it_needs_no_core_and_reaches_every_gateway(two: Two) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": serves it") == 2 and f"{baseline} (100%)" in done.stdout
     at.core.start()
-    after = reached(at, id, "rolled_back", seconds=60)
+    after = reached(at, id, "rolled_back", seconds=240)
     halted = next(one for one in after["evidence"] if one["after"] == "halted")
     assert (halted["actor_name"], halted["reason"]) == ("Command line", "it is bad")
     again = two.command(id)
@@ -169,7 +169,7 @@ def test_a_gateway_that_does_not_answer_is_unknown(two: Two) -> None:
     assert done.stdout.count(": serves it") == 1
     assert "unknown: it does not answer (ConnectError); last heard of at" in done.stdout
     until(lambda: not two.met(two.far, shown(two.desk, id)["change"]["candidate"]), 30, "its next snapshot")
-    reached(two.desk, id, "rolled_back", seconds=120)
+    reached(two.desk, id, "rolled_back", seconds=400)
 
 
 def test_what_is_not_the_cores_or_older_is_refused(two: Two) -> None:
@@ -218,4 +218,4 @@ def test_gateways_that_hear_nothing_go_back_by_themselves(two: Two) -> None:
             "the candidate once more, since nobody rolled it back",
         )
     post(at, "/api/v1/rollbacks", route="r", reason="over")
-    reached(at, id, "rolled_back", seconds=60)
+    reached(at, id, "rolled_back", seconds=240)

@@ -20,7 +20,7 @@ from holdfast.platform.audit import reads as audit
 from holdfast.platform.tenancy import reads as tenancy
 from running_core import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 GUARDS = {
     "errors": {"margin": 0.9, "in_a_row": 8},
@@ -116,7 +116,7 @@ def begun(at: Desk, model: str) -> str:
     return str(made["id"])
 
 
-def reached(at: Desk, id: str, *states: str, seconds: float = 240) -> Any:
+def reached(at: Desk, id: str, *states: str, seconds: float = 500) -> Any:
     found: dict[str, Any] = {}
 
     def there() -> bool:
@@ -245,7 +245,7 @@ def test_a_rollback_is_obeyed_inside_a_freeze(at: Desk) -> None:
         stage = shown(at, id)["change"]["stage"]
         post(at, "/api/v1/rollbacks", route="r", reason="we saw it ourselves")
         seen = len(at.vendor.seen)
-        reached(at, id, "rolled_back", seconds=30)
+        reached(at, id, "rolled_back", seconds=120)
         until(lambda: len(at.vendor.seen) > seen + 20, 30, "more traffic")
     assert shown(at, id)["change"]["stage"] == stage
     at.core.client.delete(f"/api/v1/change-rules/freezes/{frozen['id']}", headers=at.headers)

@@ -12,7 +12,7 @@ import pytest
 
 from commands.core_process import CoreProcess, holdfast, span
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from commands.core_process import CoreProcess, holdfast, span
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import pytest
 from commands.core_process import CoreProcess, holdfast
 from running_core import independent, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 NOW = int(time.time())
 
 

@@ -32,7 +32,7 @@ from holdfast.platform.settings import Settings
 from running_core import until
 from stand import free_port
 
-pytestmark = [pytest.mark.demo, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.demo, pytest.mark.slow, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).resolve().parents[2]
 BOUND_SECONDS = 60.0
 LONGER = "a company with nine sites"

@@ -16,7 +16,7 @@ import pytest
 from otlp_sink import Sink
 from stand import free_port
 
-pytestmark = [pytest.mark.demo, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.demo, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).resolve().parents[2]
 
 

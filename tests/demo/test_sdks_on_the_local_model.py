@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from gateway.running_gateway import KEY, Worker
 from stand import ran
 
-pytestmark = [pytest.mark.demo, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.demo, pytest.mark.slow, pytest.mark.timeout(1200)]
 MESSAGES: Any = [{"role": "user", "content": "Write a long story about the sea."}]
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 FUNCTION: Any = {

@@ -16,7 +16,7 @@ from holdfast.commands.evals import Where
 from holdfast.commands.feedback import triage as triage_command
 from running_core import PAUSE, CoreProcess, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 KILLS = 1
 
 

@@ -18,7 +18,7 @@ from holdfast.commands import gateway as commands
 from holdfast.kernel.errors import Invalid
 from running_core import NO_TLS, CoreProcess, Workspace, independent, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 CANARIES = {
     "from the environment": "sk-canary-env-31f0aa97",
     "from a file": "sk-canary-file-77c2de01",

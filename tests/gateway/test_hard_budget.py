@@ -26,7 +26,7 @@ from holdfast.gateway.rules.amounts import money
 from running_core import NO_TLS
 from stand import ran
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 CLIENTS, GATEWAYS, MOST = 64, 3, 10
 INPUT, OUTPUT = Decimal(1) / 1_000_000, Decimal(100) / 1_000_000
 PRICE = rates(input_uncached="1", output="100")

@@ -16,7 +16,7 @@ from vendor import Vendor
 from holdfast.commands import gateway as commands
 from running_core import NO_TLS, CoreProcess, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 CLIENTS = 6
 
 

@@ -27,7 +27,7 @@ from vendor import Vendor
 from holdfast.commands import gateway as commands
 from running_core import NO_TLS, CoreProcess, Workspace, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 INSTRUMENTATIONS = {
     "genai": ("opentelemetry.instrumentation.genai.openai", "OpenAIInstrumentor"),
     "openinference": ("openinference.instrumentation.openai", "OpenAIInstrumentor"),

@@ -63,7 +63,7 @@ def test_what_a_defect_replaces_is_there_once(defect: Defect) -> None:
 
 @pytest.mark.slow
 @pytest.mark.rotating(12)
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_its_test_turns_red(defect: Defect, tmp_path: Path) -> None:
     copy = tmp_path / "holdfast"

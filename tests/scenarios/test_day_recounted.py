@@ -36,7 +36,7 @@ from scenarios.recounted import check, check_list, queries
 from shards import Shards
 
 T = TypeVar("T")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 TURNS = 12
 PER_TURN = 25

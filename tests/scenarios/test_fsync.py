@@ -12,7 +12,7 @@ import pytest
 from otlp_made import body, span
 from running_core import CoreProcess, independent, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CALLS = "trace=fsync,fdatasync,sendto,sendmsg,write,writev,openat"
 

@@ -12,7 +12,7 @@ import pytest
 from otlp_made import CHAT, body, span
 from running_core import CoreProcess, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 MEGABYTE = 1 << 20
 

@@ -20,7 +20,7 @@ from otlp_made import body, span
 from running_core import CoreProcess, Workspace
 from stand import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 EXAMPLES = 8
 CHECKS = [

@@ -32,7 +32,7 @@ from otlp_made import CHAT, MILLISECOND, body, span
 from running_core import PAUSE, CoreProcess, Workspace, until
 from shards import Shards
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 Call = tuple[str, str, int, tuple[str, ...]]
 """Trace, id, start in nanoseconds, observations."""
 

@@ -14,7 +14,7 @@ from tests.platform.notify.receivers import web_server
 from otlp_made import CHAT, body, span
 from running_core import PAUSE, CoreProcess, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KILLS = 6
 RULES = 8

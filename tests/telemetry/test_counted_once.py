@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otlp_made import CHAT, MILLISECOND, body, request, span
 from running_core import CoreProcess, Workspace
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 
 MINUTE_NS = 60 * 10**9
 

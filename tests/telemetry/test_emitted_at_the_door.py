@@ -31,7 +31,7 @@ HERE = (
 AI_SDK = tuple(
     f"{major}-{sdk}" for major in ("4", "5", "6", "7", "7legacy") for sdk in ("openai", "anthropic")
 )
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

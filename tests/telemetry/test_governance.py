@@ -14,7 +14,7 @@ import pytest
 
 from commands.core_process import DAY, CoreProcess, holdfast, span
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 CANARY = "zz-canary-8c1f20a7@people.example"
 TALK = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "the talk of bellwether-5521"}]}])
 

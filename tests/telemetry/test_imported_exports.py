@@ -27,7 +27,7 @@ from telemetry.emitters.provider import provider
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv/exports/bin/python"
 DAY = 1_772_323_200
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from otlp_made import CHAT, body, pairs, span
 from running_core import CoreProcess, Workspace
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 

@@ -21,7 +21,7 @@ from holdfast.platform.access import reads as access_reads
 from otlp_made import CHAT, body, json_body, json_span, partial, span
 from running_core import JSON, PROTOBUF, CoreProcess, Workspace, until
 
-pytestmark = pytest.mark.timeout(300)  # a loaded machine starts a core slowly
+pytestmark = pytest.mark.timeout(1200)  # a loaded machine starts a core slowly
 
 
 def problem(answer: Any) -> Status:

@@ -11,7 +11,7 @@ import pytest
 from otlp_made import CHAT, body, json_body, json_span, partial, request, span
 from running_core import JSON, Workspace
 
-pytestmark = pytest.mark.timeout(300)  # a loaded machine starts a core slowly
+pytestmark = pytest.mark.timeout(1200)  # a loaded machine starts a core slowly
 
 YEAR_NS = 365 * 86_400 * 10**9
 

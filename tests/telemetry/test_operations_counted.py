@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otlp_made import CHAT, MILLISECOND, body, span
 from running_core import CoreProcess, Workspace
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 MEASURES = (
     "calls", "tool_calls", "tool_errors", "agent_runs", "agent_steps", "agent_steps_known", "retrievals",

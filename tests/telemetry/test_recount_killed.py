@@ -15,7 +15,7 @@ from holdfast.kernel.time import iso, utc_now
 from otlp_made import CHAT, body, span
 from running_core import PAUSE, CoreProcess, Workspace, independent, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 TRACES = 12_000
 KILLS = 4
 PLANTED = TRACES // 2

@@ -16,7 +16,7 @@ from holdfast.evals.store.coverage import maps
 from holdfast.storage.sql import Database
 from running_core import PAUSE, CoreProcess, Workspace, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PATH = "/api/v1/evals/suites/shop/coverage"
 SCOPES = "ingest,read,operate,admin,content"
 

@@ -9,7 +9,7 @@ import pytest
 from tests.evals.judges.referee import Referee, apply, asking, judge, pairs
 from tests.evals.runs.desk import RUNS, Desk, desk
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tests.evals.runs.desk import desk
 
 from running_core import PAUSE, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 CASES = 60
 
 

@@ -16,7 +16,7 @@ from tests.evals.runs.desk import Desk, desk
 
 from running_core import PAUSE, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 NAMES = ("truth", "strange", "thrifty", "poor", "away", "masked")
 
 

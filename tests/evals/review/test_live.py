@@ -12,7 +12,7 @@ from tests.evals.review.live import QUESTION, SCOPES, Live, chat, sent
 
 from running_core import PAUSE, CoreProcess
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 DOCUMENTS = ("Shoes may be given back within 30 days of delivery.",)
 RUDE = "You are an idiot. Read the manual."

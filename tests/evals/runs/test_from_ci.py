@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from tests.evals.runs.desk import Desk, cases, desk
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

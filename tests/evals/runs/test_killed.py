@@ -12,7 +12,7 @@ from tests.evals.runs.desk import cases, desk
 
 from running_core import PAUSE, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KILLS = 5
 CASES = 120

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.evals.runs.desk import Desk, desk
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 CREDENTIALS = "/api/v1/evals/credentials"
 CODE = "def friendly(case, params, answer):\n    return 1.0 if params['word'] in answer['text'] else 0.0\n"
 

@@ -10,7 +10,7 @@ from tests.evals.runs.desk import RUNS, WORDS, Desk, cases, desk
 
 from running_core import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tests.evals.runs.desk import RUNS, Desk, cases, desk
 
 from running_core import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 TRIGGERS = "/api/v1/evals/triggers"
 
 

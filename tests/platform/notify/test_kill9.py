@@ -21,7 +21,7 @@ from holdfast.platform.settings import Settings
 from holdfast.storage.sql import Database
 from running_core import PAUSE, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KILLS = 25
 EACH = 6  # messages between two kills

@@ -25,7 +25,7 @@ OPENAI = (400, 600, None, 50)
 ANTHROPIC = (100, 600, 300, 50)
 OPENAI_REQUESTS = ("chat", "tools", "stream", "embeddings", "responses", "rate-limited", "broken")
 ANTHROPIC_REQUESTS = ("chat", "tools", "stream", "rate-limited", "broken")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
