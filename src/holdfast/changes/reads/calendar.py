@@ -26,12 +26,17 @@ class Calendar:
     freezes: tuple[Freeze, ...]
 
 
-def calendar(ctx: Context, tx: Transaction) -> Calendar:
-    """Of the workspace."""
+def windows(ctx: Context, tx: Transaction) -> Windows:
+    """The workspace's change windows; always open where none are written."""
     found = store.policy(tx, ctx.workspace)
     written = policies.parse(found.document).windows if found else {}
-    windows = windows_written.parse(written) if written else Windows()
+    return windows_written.parse(written) if written else Windows()
+
+
+def calendar(ctx: Context, tx: Transaction) -> Calendar:
+    """Of the workspace."""
+    dates = windows(ctx, tx)
     freezes = store.freezes_of(tx, ctx.workspace, ctx.now)
-    opened = is_open(windows, ctx.now)
-    turns = (next_closing if opened else next_opening)(windows, ctx.now)
-    return Calendar(windows, opened, turns, days(windows, freezes, ctx.now), tuple(freezes))
+    opened = is_open(dates, ctx.now)
+    turns = (next_closing if opened else next_opening)(dates, ctx.now)
+    return Calendar(dates, opened, turns, days(dates, freezes, ctx.now), tuple(freezes))
