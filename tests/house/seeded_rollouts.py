@@ -36,6 +36,13 @@ DEFECTS = (
         f"{RULES}/test_measuring.py::test_what_is_judged_of_answers",
     ),
     Defect(
+        "what review counted of a stage shorter than one count is left out",
+        "changes/rules/measuring.py",
+        "return Span(span.start - COUNTED, span.end + COUNTED)",
+        "return span",
+        f"{RULES}/test_measuring.py::test_what_review_counted_of_a_stage_is_all_there_however_short_it_was",
+    ),
+    Defect(
         "a comparison goes on without a conclusion",
         "changes/rules/declared.py",
         "    return replace(seen, enough=False)\n",

@@ -6,12 +6,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.changes.made import NOW, change
 
 from holdfast.changes.model import ChangeClass, Evidence, State
 from holdfast.changes.rules.guarding import Verdict, look
-from holdfast.changes.rules.measuring import IN_WORDS, Quality, Seen, Span, readings, reference, unmeasured
+from holdfast.changes.rules.measuring import (
+    IN_WORDS,
+    Quality,
+    Seen,
+    Span,
+    about,
+    readings,
+    reference,
+    unmeasured,
+)
 from holdfast.changes.rules.policy import SHIPPED
+from holdfast.evals.rules.review_releases import whole_spans
 
 
 def test_the_baseline_is_the_whole_of_the_last_stage_beside_the_candidate() -> None:
@@ -28,6 +40,15 @@ def test_the_baseline_is_the_whole_of_the_last_stage_beside_the_candidate() -> N
     way += [came(10, State.HELD, 1), came(20, State.RAMPING, 1), came(30, State.RAMPING, 2)]
     last = Span(NOW + timedelta(minutes=20), NOW + timedelta(minutes=30))
     assert reference(one, [*way, came(31, State.RAMPING, 2)]) == last
+
+
+@given(st.timedeltas(timedelta(0), timedelta(hours=2)), st.timedeltas(timedelta(0), timedelta(hours=2)))
+def test_what_review_counted_of_a_stage_is_all_there_however_short_it_was(
+    after: timedelta, long: timedelta
+) -> None:
+    start = NOW + after
+    counted, until = whole_spans(*about(Span(start, start + long)))
+    assert counted <= start and start + long <= until
 
 
 def seen(**quality: Any) -> Seen:

@@ -14,7 +14,7 @@ from holdfast.changes.rules import assessing, guarding, soundness
 from holdfast.changes.rules.assessing import Stage, Step
 from holdfast.changes.rules.declared import concluded
 from holdfast.changes.rules.guarding import Finding
-from holdfast.changes.rules.measuring import Seen, Span, readings, reference, unmeasured
+from holdfast.changes.rules.measuring import Seen, Span, about, readings, reference, unmeasured
 from holdfast.changes.rules.policy import ClassPolicy
 from holdfast.changes.rules.splits import share_of
 from holdfast.changes.rules.states import Looked
@@ -115,7 +115,7 @@ def _before(
         return Seen(None)
     within = TimeRange(span.start, span.end)
     found = compared.sums(columns, change.workspace, change.route, [change.baseline], within, WITHOUT)
-    quality = judged(database, change, [change.baseline], within, now)
+    quality = judged(database, change, [change.baseline], TimeRange(*about(span)), now)
     return Seen(found.get(change.baseline), quality[change.baseline])
 
 

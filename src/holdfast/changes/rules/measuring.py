@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from holdfast.changes.model import Change, Evidence, State
@@ -22,6 +22,10 @@ ALWAYS = ("errors", "latency")
 
 IN_WORDS = "refusals in words"
 """Refusals that the answer's text shows; `refusals` are those that the vendor marks as such."""
+
+
+COUNTED = timedelta(seconds=10)
+"""Review counts calls by spans as long as this, and tells the whole ones within a time range."""
 
 
 class Span(NamedTuple):
@@ -111,6 +115,11 @@ def reference(change: Change, evidence: Sequence[Evidence]) -> Span | None:
         if entered is None and (ramps or compared):
             entered = one
     return found
+
+
+def about(span: Span) -> Span:
+    """The span, and so much around it that all that review counted of it is in: it may be shorter than one count."""
+    return Span(span.start - COUNTED, span.end + COUNTED)
 
 
 def _metric(name: str, asked: str, guard: Guard, least: int, unit: str | None) -> Metric:
