@@ -43,6 +43,13 @@ DEFECTS = (
         f"{RULES}/test_measuring.py::test_what_review_counted_of_a_stage_is_all_there_however_short_it_was",
     ),
     Defect(
+        "people who met a gateway before it heard of the stage count in its split",
+        "changes/reads/observing.py",
+        "since = TimeRange(change.first_at, within.end)",
+        "since = within",
+        "tests/changes/test_core_killed.py::test_a_rollout_survives_a_core_that_is_killed_at_each_stage",
+    ),
+    Defect(
         "a comparison goes on without a conclusion",
         "changes/rules/declared.py",
         "    return replace(seen, enough=False)\n",

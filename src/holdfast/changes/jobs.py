@@ -155,6 +155,8 @@ class Changes:
             evidence = store.evidence_of(tx, ctx.workspace, change.id)
             version = applied.current(ctx, tx)
             reviews = reviewing.standing(ctx, tx, change) if change.review_due is not None else None
+            served = decided.governed(ctx, tx).get(change.route)
+            reached = processes.reached(tx, served.epoch if served else 0, ctx.now)
         routes = version.configuration.routes if version else {}
         reviewed = reviews is None or bool(reviews.approved)
         if reviews is not None and reviews.rejected is not None:
@@ -171,6 +173,7 @@ class Changes:
                 routes.get(change.route, Route()),
                 ctx.now,
                 blocked,
+                everywhere=reached.settled is not False,
             )
         except Unavailable as error:
             times = self._unread[change.id] = self._unread.get(change.id, 0) + 1

@@ -89,7 +89,8 @@ class Change:
 
     `content` is the hash of what reviewers approve: whatever is edited makes another one. `policy` is what was in force for
     its class when it was submitted. `stage` counts the stages of its ramp from 0. `since` is when it came into its state or
-    stage; `first_at` when the first request since then was seen. `from_state` is where it was when it was held.
+    stage; `first_at` when it was first seen to have requests, with every gateway serving it. `from_state` is where it was
+    when it was held.
     """
 
     id: str

@@ -193,7 +193,15 @@ def _live(request: Request, whole: Whole, route: Route | None) -> dict[str, Any]
     policy = policy_of(one)
     try:
         seen = observing.observe(
-            found.database, found.columns, one, policy, whole.evidence, route or Route(), found.clock(), ""
+            found.database,
+            found.columns,
+            one,
+            policy,
+            whole.evidence,
+            route or Route(),
+            found.clock(),
+            "",
+            everywhere=one.first_at is not None,
         )
     except Unavailable as error:
         return {"unread": error.detail, "facts": {}, "findings": ()}

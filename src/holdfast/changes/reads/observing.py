@@ -51,8 +51,13 @@ def observe(
     route: Route,
     now: datetime,
     blocked: str,
+    *,
+    everywhere: bool,
 ) -> Observed:
-    """Of a change that serves, or is held. Raises Unavailable where calls cannot be read."""
+    """Of a change that serves, or is held. `everywhere`: no gateway that answers serves what was before its stage.
+
+    Raises Unavailable where calls cannot be read.
+    """
     state = change.from_state if change.state is State.HELD else change.state
     within = TimeRange(change.since, now + AHEAD)
     both = (change.baseline, change.candidate)
@@ -77,6 +82,8 @@ def observe(
     late = _unreviewed(database, change, policy, candidate, now)
     if late:
         looked = replace(looked, enough=False)
+    if looked.first_at is not None:
+        looked = replace(looked, first_at=now if everywhere else None)
     if asked is not None:
         looked = concluded(asked, looked, change, policy, now)
     facts = {
@@ -133,8 +140,11 @@ def _sound(
     last = candidate.last_at if candidate is not None else None
     found = {"traffic": soundness.flowing(change.since, last, now, grace)}
     if 0 < share < 100:
+        if change.first_at is None:
+            return found | {"split": soundness.Soundness(None, "not every gateway serves this stage yet")}
         both = (change.baseline, change.candidate)
-        units = compared.units(columns, change.workspace, change.route, both, within, WITHOUT, route.sticky)
+        since = TimeRange(change.first_at, within.end)
+        units = compared.units(columns, change.workspace, change.route, both, since, WITHOUT, route.sticky)
         weights = {change.baseline: 100.0 - share, change.candidate: float(share)}
         found["split"] = soundness.split(units.by_release, weights)
         whole = sum(units.by_release.values()) - units.met_both

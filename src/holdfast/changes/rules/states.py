@@ -80,7 +80,7 @@ class Looked:
     `approved`: enough people have, for its present content, and nobody rejected; `rejected`: why one did. `blocked`: why
     nothing may begin or go on now. `moved`: why its baseline is no longer what the route serves. `stop`, `hold`: why traffic
     has to be taken off it, or it has to stand still; `missing`: what keeps it from being told how it does. `enough`: it had
-    its samples, and every stop metric is conclusive and good. `first_at`: the first request since it came into its stage.
+    its samples, and every stop metric is conclusive and good. `first_at`: since when every gateway serves its stage.
     `settled`: every gateway serves what was decided last; None: that cannot be known of one that does not answer.
     `reviewed`: the review of an emergency has been made.
     """
