@@ -19,6 +19,7 @@ from holdfast.kernel.errors import Conflict, Denied, Invalid, NotFound
 from holdfast.platform.access.actions import keys
 from holdfast.platform.access.model import Role, Scope
 from holdfast.platform.audit.store import audit_entries
+from holdfast.platform.notify.store import messages
 from holdfast.storage.sql import Database
 
 
@@ -281,3 +282,23 @@ def test_another_workspaces_change_is_not_there(bench: Bench) -> None:
         ):
             with pytest.raises(NotFound):
                 act()
+
+
+def told(bench: Bench) -> list[tuple[str, str]]:
+    with bench.database.reading() as tx:
+        rows = tx.execute(sa.select(messages.c.body).where(messages.c.workspace == bench.workspace)).all()
+    found = [msgspec.json.decode(row.body) for row in rows]
+    return sorted((one["at"], one["title"]) for one in found)
+
+
+def test_people_are_told_of_a_step_that_is_kept_and_of_no_other(bench: Bench) -> None:
+    made = bench.submitted(bench.by(bench.ann))
+    bench.review(bench.by(bench.ben), made)
+    bench.until(bench.look(made), State.SHADOW)
+    before = told(bench)
+    with pytest.raises(RuntimeError), bench.database.transaction() as tx:
+        rolling.roll_back(bench.by(bench.ben), tx, made.id, "bad")
+        raise RuntimeError("the core dies before the step is kept")
+    assert told(bench) == before
+    bench.roll_back(bench.by(bench.ben), made)
+    assert [title for _, title in told(bench)][len(before) :] == [f"Change halted: {made.title}"]

@@ -50,6 +50,13 @@ DEFECTS = (
         "tests/changes/test_core_killed.py::test_a_rollout_survives_a_core_that_is_killed_at_each_stage",
     ),
     Defect(
+        "nobody is told of a change's steps",
+        "changes/actions/keeping.py",
+        "    tell(ctx, tx, before, made)\n",
+        "",
+        "tests/changes/test_decided.py::test_people_are_told_of_a_step_that_is_kept_and_of_no_other",
+    ),
+    Defect(
         "a comparison goes on without a conclusion",
         "changes/rules/declared.py",
         "    return replace(seen, enough=False)\n",

@@ -9,9 +9,14 @@ from typing import Any
 from holdfast.changes import store
 from holdfast.changes.actions import routing
 from holdfast.changes.model import Change, Evidence, State
+from holdfast.changes.rules.notices import notice
+from holdfast.changes.rules.reading import policy_of
 from holdfast.kernel.context import Context
 from holdfast.kernel.errors import Conflict, NotFound
 from holdfast.platform.audit import actions as audit
+from holdfast.platform.notify import actions as notify
+from holdfast.platform.notify.model import Message, MessageKind
+from holdfast.platform.tenancy import reads as tenancy
 from holdfast.storage.sql import Transaction
 
 
@@ -32,8 +37,32 @@ def keep(
         raise Conflict("this change was changed at the same moment; read it again and try again")
     if serves_otherwise(before, made):
         routing.put(ctx, tx, made)
+    tell(ctx, tx, before, made)
     told(ctx, tx, before.state, made, event, facts)
     return made
+
+
+def tell(ctx: Context, tx: Transaction, before: Change, after: Change) -> None:
+    """Puts what people have to know of a step into the outbox: they are told if and only if the step is kept."""
+    said = notice(before, after, policy_of(after).reviewers)
+    if said is None:
+        return
+    workspace = tenancy.workspace_by_id(tx, ctx.workspace)
+    message = Message(
+        id=f"{after.id}.{after.version}",
+        kind=MessageKind.CHANGE,
+        severity=said.severity,
+        title=said.title,
+        summary=said.summary,
+        at=ctx.now,
+        workspace=workspace.id,
+        workspace_name=workspace.name,
+        system=after.system,
+        about=after.id,
+        link=f"/w/{workspace.slug}/changes/{after.id}",
+        facts=said.facts,
+    )
+    notify.send(ctx, tx, None, message)
 
 
 def told(

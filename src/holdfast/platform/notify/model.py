@@ -38,6 +38,7 @@ class MessageKind(StrEnum):
 
     FIRING = "alert.firing"
     RESOLVED = "alert.resolved"
+    CHANGE = "change.moved"
     TEST = "test"
 
 
@@ -108,9 +109,9 @@ class Channel:
 class Message:
     """What is told. `about` groups the messages of one alert: they reach a channel in the order of their making.
 
-    `facts` are pairs of label and ready text. `link` is a whole address of a page that shows it. `system` is
-    empty where the message is about several. Whoever makes the message gives the id, so that making it again
-    sends nothing again.
+    `facts` are pairs of label and ready text. `link` is the address of a page that shows it, whole or from `/` on.
+    `system` is empty where the message is about several. Whoever makes the message gives the id, so that making it
+    again sends nothing again.
     """
 
     id: str

@@ -161,7 +161,10 @@ def _sent(post: Post, claimed: Claimed, now: datetime) -> Sent:
                 secret = secrets.workspace_secret(tx, post.settings, channel.workspace, channel.secret)
         except HoldfastError as error:
             return Sent(Outcome.RETRY, answer=error.detail)
-    parcel = Parcel(claimed.delivery, channel, claimed.message, now, secret)
+    message = claimed.message
+    if message.link.startswith("/"):
+        message = replace(message, link=post.settings.base_url + message.link)
+    parcel = Parcel(claimed.delivery, channel, message, now, secret)
     sent = post.senders[channel.kind].send(parcel)
     return replace(sent, answer=rules.without_secret(sent.answer, secret))
 

@@ -25,7 +25,12 @@ from holdfast.platform.settings import Settings
 
 SECONDS = 10.0
 OWN_NAME = "holdfast.invalid"
-_WORDS = {MessageKind.FIRING: "Alert", MessageKind.RESOLVED: "Resolved", MessageKind.TEST: "Test"}
+_WORDS = {
+    MessageKind.FIRING: "Alert",
+    MessageKind.RESOLVED: "Resolved",
+    MessageKind.CHANGE: "Change",
+    MessageKind.TEST: "Test",
+}
 
 
 class EmailSender:
