@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -296,9 +297,67 @@ def test_people_are_told_of_a_step_that_is_kept_and_of_no_other(bench: Bench) ->
     bench.review(bench.by(bench.ben), made)
     bench.until(bench.look(made), State.SHADOW)
     before = told(bench)
-    with pytest.raises(RuntimeError), bench.database.transaction() as tx:
+    with suppress(RuntimeError), bench.database.transaction() as tx:
         rolling.roll_back(bench.by(bench.ben), tx, made.id, "bad")
         raise RuntimeError("the core dies before the step is kept")
     assert told(bench) == before
     bench.roll_back(bench.by(bench.ben), made)
     assert [title for _, title in told(bench)][len(before) :] == [f"Change halted: {made.title}"]
+
+
+def outside(bench: Bench, name: str = "change board") -> Any:
+    """The key of a system outside that the policy names, as the context of a request that carries it."""
+    with bench.database.transaction() as tx:
+        made, _ = keys.create_key(bench.by(bench.ann), tx, name, frozenset({Scope.OPERATE}))
+    bench.policy({**UNGATED, "systems": {"*": {"moderate": {"suites": [], "external": made.id}}}})
+    return bench.by(made.id, "key")
+
+
+def test_a_system_outside_decides_beside_the_reviewers_and_not_in_their_place(bench: Bench) -> None:
+    board = outside(bench)
+    made = bench.submitted(bench.by(bench.ann))
+    bench.review(
+        board, made
+    )  # its key was made by who wrote the change: it decides for the system, not for her
+    assert bench.look(made).state is State.GATED, "a reviewer is still needed"
+    bench.review(bench.by(bench.ben), made)
+    approved = bench.look(bench.now(made))
+    assert approved.state is State.APPROVED
+    assert bench.evidence(approved)[-1].facts["external"]["key"] == board.actor.id
+
+
+def test_without_the_system_outside_reviewers_are_not_enough(bench: Bench) -> None:
+    board = outside(bench)
+    made = bench.submitted(bench.by(bench.ann))
+    bench.review(bench.by(bench.ben), made)
+    assert bench.look(made).state is State.GATED
+    with bench.database.transaction() as tx:
+        reviewing.review(board, tx, made.id, Decision.REJECTED, made.content, "CHG-7 was closed")
+    failed = bench.look(bench.now(made))
+    assert failed.state is State.FAILED and "CHG-7 was closed" in failed.reason
+
+
+def test_another_key_does_not_decide_for_the_system_outside(bench: Bench) -> None:
+    board = outside(bench)
+    other = key_of(bench, bench.ann)
+    made = bench.submitted(bench.by(bench.ann))
+    with pytest.raises(Denied, match="another person"):
+        bench.review(other, made)
+    bench.review(bench.by(bench.ben), made)
+    bench.review(board, made)
+    release = {"chain": [{"upstream": "main", "model": "gpt-4o-mini"}], "parameters": {"temperature": 0.3}}
+    with bench.database.transaction() as tx:
+        proposing.edit(bench.by(bench.ann), tx, made.id, Proposal("chat", "Warmer", release))
+        again = proposing.submit(bench.by(bench.ann), tx, made.id)
+    assert bench.look(again).state is State.GATED, "what it approved is not what is there now"
+
+
+def test_a_ticket_has_to_look_as_the_policy_says(bench: Bench) -> None:
+    with pytest.raises(Invalid, match="regular expression"):
+        bench.policy({**UNGATED, "systems": {"*": {"moderate": {"ticket": "CHG-("}}}})
+    bench.policy({**UNGATED, "systems": {"*": {"moderate": {"suites": [], "ticket": "CHG-[0-9]+"}}}})
+    with pytest.raises(Invalid, match="there is no ticket"):
+        bench.submitted(bench.by(bench.ann))
+    with pytest.raises(Invalid, match="the ticket is CHG-7b"):
+        bench.submitted(bench.by(bench.ann), ticket="CHG-7b")
+    assert bench.submitted(bench.by(bench.ann), ticket="CHG-7").state is State.GATED

@@ -57,6 +57,20 @@ DEFECTS = (
         "tests/changes/test_decided.py::test_people_are_told_of_a_step_that_is_kept_and_of_no_other",
     ),
     Defect(
+        "the system outside is not waited for",
+        "changes/jobs.py",
+        "external=outside is not None or not policy_of(change).external",
+        "external=True",
+        "tests/changes/test_decided.py::test_without_the_system_outside_reviewers_are_not_enough",
+    ),
+    Defect(
+        "any key decides for the system outside",
+        "changes/actions/reviewing.py",
+        '(ctx.actor.kind, ctx.actor.id) == ("key", policy.external)',
+        'ctx.actor.kind == "key"',
+        "tests/changes/test_decided.py::test_another_key_does_not_decide_for_the_system_outside",
+    ),
+    Defect(
         "a comparison goes on without a conclusion",
         "changes/rules/declared.py",
         "    return replace(seen, enough=False)\n",

@@ -85,7 +85,7 @@ class Changes:
     def _gated(self, ctx: Context, tx: Transaction, change: Change) -> tuple[Looked, dict[str, Any]]:
         gate = gating.go_on(ctx, tx, change)
         reviews = reviewing.standing(ctx, tx, change)
-        rejected = reviews.rejected
+        rejected, outside = reviews.rejected, reviews.external
         facts = gate.facts() | {
             "approvals": [
                 {"person": one.person.id, "name": one.person.name, "review": one.id}
@@ -93,11 +93,14 @@ class Changes:
             ],
             "needed": reviews.needed,
         }
+        if outside is not None:
+            facts["external"] = {"key": outside.person.id, "name": outside.person.name, "review": outside.id}
         if change.risk is not None:
             facts["risk"] = {"by": change.risk.name, "until": change.risk.until}
         seen = Looked(
             gate=gate.verdict,
             approved=reviews.enough,
+            external=outside is not None or not policy_of(change).external,
             rejected=f"{rejected.person.name}: {rejected.note}" if rejected else "",
         )
         return seen, facts

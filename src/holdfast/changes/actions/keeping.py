@@ -44,7 +44,8 @@ def keep(
 
 def tell(ctx: Context, tx: Transaction, before: Change, after: Change) -> None:
     """Puts what people have to know of a step into the outbox: they are told if and only if the step is kept."""
-    said = notice(before, after, policy_of(after).reviewers)
+    policy = policy_of(after)
+    said = notice(before, after, policy.reviewers + bool(policy.external))
     if said is None:
         return
     workspace = tenancy.workspace_by_id(tx, ctx.workspace)

@@ -18,7 +18,7 @@ from holdfast.changes.rules import classes, states
 from holdfast.changes.rules import policy as policies
 from holdfast.changes.rules.policy import Policy
 from holdfast.changes.rules.reading import content_hash, policy_of
-from holdfast.changes.rules.reviewing import review_due
+from holdfast.changes.rules.reviewing import check_ticket, review_due
 from holdfast.gateway import actions as gateway
 from holdfast.gateway.reads import applied
 from holdfast.kernel.context import Context
@@ -122,6 +122,7 @@ def submit(ctx: Context, tx: Transaction, id: str) -> Change:
     before = load(ctx, tx, id)
     policy = policies.of(policy_in_force(ctx, tx), before.system, before.change_class)
     permit(policy, "propose", person_of(ctx, tx, before.system))
+    check_ticket(policy, before.ticket)
     written = msgspec.to_builtins(policy)
     due = review_due(policy, ctx.now) if before.change_class is ChangeClass.EMERGENCY else None
     after = states.step(before, policy, states.Submitted(due), ctx.now)

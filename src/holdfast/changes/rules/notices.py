@@ -35,7 +35,10 @@ class Notice:
 
 
 def notice(before: Change, after: Change, reviewers: int) -> Notice | None:
-    """What to tell of a step; None where nobody has to act or to know. `reviewers` that its policy asks for."""
+    """What to tell of a step; None where nobody has to act or to know.
+
+    `reviewers`: how many its policy asks, a system outside among them.
+    """
     said = _said(before, after, reviewers)
     if said is None:
         return None
@@ -45,6 +48,8 @@ def notice(before: Change, after: Change, reviewers: int) -> Notice | None:
         facts.append(("System", after.system))
     if after.reason:
         facts.append(("Why", after.reason))
+    if after.state is State.GATED:
+        facts.append(("Content", after.content))
     if after.review_due is not None and not after.ended:
         facts.append(("To be reviewed by", f"{after.review_due:%Y-%m-%d %H:%M} UTC"))
     return Notice(severity, f"{title}: {after.title}", summary, tuple(facts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -84,6 +85,12 @@ class ClassPolicy(_Written, frozen=True, kw_only=True):
     load: LoadPolicy | None = None
     reviewers: int = 1
     roles: tuple[str, ...] = ("approver", "admin")  # of reviewers
+    ticket: str = (
+        ""  # what a change's ticket looks like: a pattern that it matches as a whole; empty: none is needed
+    )
+    external: str = (
+        ""  # id of the API key by which a system outside approves or rejects; empty: none is asked
+    )
     shadow: ShadowPolicy | None = None
     ab: ABPolicy | None = None
     stages: tuple[int, ...] = (10, 50, 100)  # percent of traffic
@@ -225,6 +232,14 @@ def _check(found: ClassPolicy, place: str) -> None:
             raise Invalid(why, where=f"{place}.{field}")
 
 
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return len(pattern) <= 200
+
+
 def _wholes(found: ClassPolicy) -> Iterator[tuple[str, bool, str]]:
     """(field, whether it is right, how it would be) of what stands alone."""
     last = (found.stages or (0,))[-1]
@@ -233,6 +248,9 @@ def _wholes(found: ClassPolicy) -> Iterator[tuple[str, bool, str]]:
     yield "reviewers", 0 <= found.reviewers <= 10, "0 to 10 reviewers"
     known = set(found.roles) <= set(ROLES) and bool(found.roles)
     yield "roles", known, f"reviewers are one of {', '.join(ROLES)}"
+    yield "ticket", _compiles(found.ticket), "a regular expression, as CHG-[0-9]+"
+    outside = not found.external or found.external.startswith("key_")
+    yield "external", outside, "the id of an API key, as key_…: it alone decides for the system outside"
     yield "samples", found.samples >= 1, "1 call at least"
     yield "dwell_minutes", found.dwell_minutes >= 0, "0 minutes or more"
     yield "soak_hours", found.soak_hours >= 0, "0 hours or more"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from holdfast.changes.model import Change, Decision, Person, Review
 from holdfast.changes.rules.policy import ClassPolicy
-from holdfast.kernel.errors import Denied
+from holdfast.kernel.errors import Denied, Invalid
 
+EXTERNAL = "external"
+"""The role of a system outside that decides, such as a change board's: no person has it."""
 WORKING_DAY = timedelta(days=1)
 
 
@@ -21,11 +24,19 @@ class Standing:
     approved: tuple[Review, ...]
     rejected: Review | None
     discounted: tuple[tuple[Review, str], ...]
+    external: Review | None = None  # what the system outside decided, where the policy asks one
 
     @property
     def enough(self) -> bool:
         """Whether it may go on, as far as reviewers are asked."""
         return self.rejected is None and len(self.approved) >= self.needed
+
+
+def check_ticket(policy: ClassPolicy, ticket: str) -> None:
+    """Raises Invalid where the policy asks for another ticket."""
+    if policy.ticket and re.fullmatch(policy.ticket, ticket) is None:
+        what = f"the ticket is {ticket}" if ticket else "there is no ticket"
+        raise Invalid(f"{what}; by the policy, it has to match {policy.ticket}", where="ticket")
 
 
 def check_reviewer(change: Change, policy: ClassPolicy, person: Person, authors: Collection[str]) -> None:
@@ -55,12 +66,18 @@ def standing(
     """
     last: dict[str, Review] = {}
     discounted: list[tuple[Review, str]] = []
+    external: Review | None = None
     wrote = {change.author.id, *change.editors, *authors} - {""}
     for one in reviews:
         if one.id not in logged:
             discounted.append((one, "the audit log has no such review"))
         elif one.content != change.content:
             discounted.append((one, "the change was edited since"))
+        elif EXTERNAL in one.person.roles:
+            if one.person.id == policy.external:
+                external = one
+            else:
+                discounted.append((one, "the policy names another system outside, or none"))
         elif not one.person.id or one.person.id in wrote:
             discounted.append((one, "who wrote any of a change does not review it"))
         elif not one.person.roles & set(policy.roles):
@@ -68,12 +85,14 @@ def standing(
         else:
             last[one.person.id] = one
     counted = sorted(last.values(), key=lambda one: one.at)
+    decided = [*counted, external] if external is not None else counted
     needed = policy.reviewers + (1 if policy.reviewers and not change.author.id else 0)
     return Standing(
         needed=needed,
         approved=tuple(one for one in counted if one.decision is Decision.APPROVED),
-        rejected=next((one for one in counted if one.decision is Decision.REJECTED), None),
+        rejected=next((one for one in decided if one.decision is Decision.REJECTED), None),
         discounted=tuple(discounted),
+        external=external,
     )
 
 
