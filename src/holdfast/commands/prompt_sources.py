@@ -18,7 +18,7 @@ COLUMNS = ("name", "prompt", "author", "date", "rationale", "ticket")
 
 @dataclass(slots=True)
 class Past:
-    """A version: `place` names it where it came from; `refused` says why it cannot come over, `notes` what is left behind."""
+    """A version: `place` names it where it came from; `refused` says why it stays behind, `notes` what was left out."""
 
     place: str
     messages: list[dict[str, Any]] = field(default_factory=list)
