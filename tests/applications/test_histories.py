@@ -124,9 +124,7 @@ def test_a_history_is_imported_once_with_its_authors(core: CoreProcess, tmp_path
         from holdfast.platform.settings import Settings
 
         url = f"http://127.0.0.1:{core.port}"
-        to = Where(
-            Settings(data=tmp_path / "none", outbound_allow=["127.0.0.1"]), url=url, key=at.keys["ann"]
-        )
+        to = Where(Settings(data=tmp_path / "none", outbound_allow="127.0.0.1"), url=url, key=at.keys["ann"])
         return send(to, from_git(made.folder, "x.txt", "", "system"), "git:x.txt", dry=dry)
 
     def versions() -> Any:
