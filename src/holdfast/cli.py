@@ -13,6 +13,7 @@ import typer
 from holdfast.cli_changes import apply, changes_app, knowledge_app, releases_app
 from holdfast.cli_evals import eval_app, judges_app
 from holdfast.cli_feedback import feedback_app
+from holdfast.cli_prompts import prompts_app
 from holdfast.kernel.errors import HoldfastError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -32,6 +33,7 @@ app.add_typer(feedback_app, name="feedback")
 app.add_typer(changes_app, name="changes")
 app.add_typer(releases_app, name="releases")
 app.add_typer(knowledge_app, name="knowledge")
+app.add_typer(prompts_app, name="prompts")
 app.command("apply")(apply)
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the embedded stores.")]

@@ -13,7 +13,7 @@ from holdfast.changes.model import Decision, GateRun, Person, Review, State, Ver
 from holdfast.kernel.context import Context
 from holdfast.kernel.ids import new_id
 from holdfast.registry import actions as registry
-from holdfast.registry.model import Document, Kind
+from holdfast.registry.model import Document, Kind, Past
 from holdfast.storage.sql import Transaction
 
 
@@ -53,6 +53,8 @@ def change_of(ctx: Context, tx: Transaction, mark: str) -> dict[str, str]:
     body = {"chain": [{"upstream": f"upstream-{mark}"}]}
     release = registry.register(ctx, tx, body={}, components={Kind.MODEL: body}, rationale=f"why {mark}")
     registry.add_version(ctx, tx, kind=Kind.MODEL, name=f"named-{mark}", body=body, ticket=f"ticket {mark}")
+    past = [Past({"messages": []}, f"author {mark}", None, f"why {mark}", f"commit {mark}")]
+    registry.add_history(ctx, tx, kind=Kind.PROMPT, name=f"past-{mark}", source=mark, past=past)
     manifest = registry.add_manifest(ctx, tx, name=f"kb-{mark}", documents=[Document(f"doc-{mark}", mark)])
     return {
         "change": made.id,

@@ -328,6 +328,8 @@ FREE: dict[str, Any] = {
     "digest": "",
     "beside": False,
     "hours": "",
+    "versions": [{"messages": [{"role": "system", "content": "made"}]}],
+    "dry": False,
 }
 """Fields of bodies that name nobody's record, each with a value that is taken."""
 

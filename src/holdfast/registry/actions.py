@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from holdfast.kernel.context import Context
 from holdfast.kernel.errors import Conflict, Invalid
 from holdfast.platform.audit import actions as audit
-from holdfast.registry.model import Component, Document, Kind, Manifest, Release, Version
+from holdfast.registry.model import Component, Document, Kind, Manifest, Past, Release, Version
+from holdfast.registry.rules import histories, naming
 from holdfast.registry.rules import manifests as listed
-from holdfast.registry.rules import naming
 from holdfast.registry.store import manifests, releases, versions
 from holdfast.storage.sql import Transaction
 
-MAX_BODY = 4 << 20
-MAX_RATIONALE = 4000
-MAX_TICKET = 200
+MAX_BODY = histories.MAX_BODY
+MAX_RATIONALE = histories.MAX_RATIONALE
+MAX_TICKET = histories.MAX_TICKET
 
 
 def register(
@@ -90,6 +90,56 @@ def add_version(
     details = {"hash": digest, "new": new, "rationale": rationale, "ticket": ticket}
     audit.record(ctx, tx, action="component.versioned", subject=f"{kind}:{name}@{number}", details=details)
     return made
+
+
+def add_history(
+    ctx: Context,
+    tx: Transaction,
+    *,
+    kind: Kind,
+    name: str,
+    source: str,
+    past: Sequence[Past],
+    refused: int = 0,
+    dry: bool = False,
+) -> list[tuple[str, int | None]]:
+    """For each version from elsewhere, the oldest first: added (with its number here), kept from an import before, or same
+    as the one before it. They come behind the versions that are here. `refused`: how many the caller left out, for the
+    audit log; `dry`: writes nothing. Raises Invalid, and Conflict where somebody else adds versions at the same moment.
+    """
+    naming.checked_name(name)
+    there = versions.versions_of(tx, ctx.workspace, kind, name)
+    marks = [(naming.component_hash(kind, one.body), one.author, one.date) for one in past]
+    plan = histories.planned(marks, ((one.hash, one.original_author, one.original_date) for one in there))
+    number = there[0].number if there else 0
+    first, found = number + 1, list[tuple[str, int | None]]()
+    for what, one, (digest, _, _) in zip(plan, past, marks, strict=True):
+        if what != "added":
+            found.append((what, None))
+            continue
+        number += 1
+        found.append((what, number))
+        if dry:
+            continue
+        text = _text(one.body, "body")
+        part = Component(digest, ctx.workspace, kind, one.body, ctx.actor.id, ctx.now, one.rationale)
+        releases.add_component(tx, part, text)
+        made = Version(
+            *(ctx.workspace, kind, name, number, digest, ctx.actor.id, ctx.now),
+            rationale=one.rationale,
+            ticket=one.ticket,
+            original_author=one.author,
+            original_date=one.date,
+        )
+        if not versions.add(tx, made):
+            raise Conflict(
+                f"another version of the {kind} {name} was added at the same moment; import it again"
+            )
+    if number >= first and not dry:
+        details = {"source": source, "first": first, "last": number, "refused": refused}
+        details |= {what: plan.count(what) for what in ("added", "kept", "same")}
+        audit.record(ctx, tx, action="prompt_history.imported", subject=f"{kind}:{name}", details=details)
+    return found
 
 
 def add_manifest(

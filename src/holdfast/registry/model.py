@@ -57,6 +57,19 @@ class Version:
     created_at: datetime
     rationale: str = ""
     ticket: str = ""
+    original_author: str | None = None  # of a version that was imported, as its source says
+    original_date: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A version as it was elsewhere, to be imported. Author and date are None where the source does not say."""
+
+    body: Mapping[str, Any]
+    author: str | None
+    date: datetime | None
+    rationale: str = ""
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from holdfast.registry.model import (
     Release,
     Version,
 )
-from holdfast.registry.rules import differences, naming
+from holdfast.registry.rules import differences, histories, naming
 from holdfast.registry.store import manifests as kept_manifests
 from holdfast.registry.store import releases as kept_releases
 from holdfast.registry.store import versions as kept_versions
@@ -131,6 +131,11 @@ def version(ctx: Context, tx: Transaction, kind: Kind, name: str, number: int) -
 def versions_saying(ctx: Context, tx: Transaction, kind: Kind, hash: str) -> list[Version]:
     """Versions of any name that say exactly this content, the latest first."""
     return kept_versions.versions_saying(tx, ctx.workspace, kind, hash)
+
+
+def past_faults(body: Mapping[str, Any], author: str | None, rationale: str, ticket: str) -> list[str]:
+    """Why a version from elsewhere cannot be kept here; empty where it can."""
+    return histories.faults(body, author, rationale, ticket)
 
 
 def manifests(ctx: Context, tx: Transaction, name: str | None = None) -> list[Manifest]:

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from holdfast.applications.actions import labels
+from holdfast.applications.actions import histories, labels
 from holdfast.applications.api.callers import application
 from holdfast.applications.api.tagged import tagged
 from holdfast.applications.model import PRODUCTION, Label
@@ -75,6 +75,47 @@ class LabelOut(BaseModel):
             moved_at=iso(one.moved_at),
             moved_by=one.moved_by,
         )
+
+
+class PastIn(BaseModel):
+    """A version as it was elsewhere; `author` and `date` are null where they are not known."""
+
+    model_config = ConfigDict(extra="forbid")
+    messages: Annotated[list[dict[str, Any]], Field(max_length=1000)]
+    author: Annotated[str | None, Field(max_length=1000)] = None
+    date: AwareDatetime | None = None
+    rationale: Annotated[str, Field(max_length=1 << 20)] = ""
+    ticket: Annotated[str, Field(max_length=1000)] = ""
+
+
+class HistoryIn(BaseModel):
+    """A prompt's versions, the oldest first."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, Field(max_length=200)]
+    source: Annotated[str, Field(max_length=400)] = ""
+    versions: Annotated[list[PastIn], Field(min_length=1, max_length=10_000)]
+    dry: bool = False
+
+
+class PastOut(BaseModel):
+    """added, kept (imported before), same (as the one before it) or refused; `number` of the version that is added."""
+
+    what: str
+    number: int | None
+    why: list[str]
+
+
+@router.post("/import")
+def import_history(request: Request, by: Operator, body: HistoryIn) -> list[PastOut]:
+    """Adds a prompt's versions from elsewhere, an answer for each; again adds none. `dry`: tells what it would add."""
+    entries = [
+        histories.Entry(one.messages, one.author, one.date, one.rationale, one.ticket)
+        for one in body.versions
+    ]
+    with services(request).database.transaction() as tx:
+        found = histories.add(by.ctx, tx, body.name, body.source, entries, dry=body.dry)
+    return [PastOut(what=one.what, number=one.number, why=list(one.why)) for one in found]
 
 
 @router.get("/{prompt:path}", response_model=PromptOut, responses={304: {"description": "As you have it"}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from holdfast.gateway.model import Agent, Prompt, Release, Retrieval, Upstream, Variable
@@ -105,6 +105,22 @@ def _retrieval(where: str, retrieval: Retrieval, manifests: Collection[str]) -> 
         yield Fault(f"{where}.top_k", f"top_k is from 1 to {MOST_FOUND}")
     yield from inexact(retrieval.index, f"{where}.index")
     yield from inexact(retrieval.chunking, f"{where}.chunking")
+
+
+def variables(messages: Sequence[Mapping[str, Any]]) -> dict[str, Variable]:
+    """A declaration for each placeholder: json where parts of it are asked for, else a string."""
+    found: dict[str, Variable] = {}
+    for message in messages:
+        for _, text in _texts(message, ""):
+            for tag in scanned(text):
+                if isinstance(tag, Placeholder) and (tag.path or tag.name not in found):
+                    found[tag.name] = Variable(type="json") if tag.path else Variable()
+    return found
+
+
+def prompt_faults(where: str, prompt: Prompt) -> list[Fault]:
+    """Why a prompt is not applied; empty where it is."""
+    return list(_prompt(where, prompt))
 
 
 def _prompt(where: str, prompt: Prompt) -> Iterator[Fault]:

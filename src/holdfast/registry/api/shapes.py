@@ -97,7 +97,7 @@ class ComponentsOut(BaseModel):
 
 
 class VersionOut(BaseModel):
-    """A version of a named component."""
+    """A version of a named component. `original_…`: of an imported one, as its source says; null where it does not."""
 
     kind: str
     name: str
@@ -107,6 +107,8 @@ class VersionOut(BaseModel):
     created_at: str
     rationale: str
     ticket: str
+    original_author: str | None
+    original_date: str | None
 
     @classmethod
     def of(cls, one: Version) -> VersionOut:
@@ -120,6 +122,8 @@ class VersionOut(BaseModel):
             created_at=iso(one.created_at),
             rationale=one.rationale,
             ticket=one.ticket,
+            original_author=one.original_author,
+            original_date=iso(one.original_date) if one.original_date else None,
         )
 
 

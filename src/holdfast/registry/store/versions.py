@@ -21,6 +21,8 @@ versions = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("rationale", sa.Text, nullable=False),
     sa.Column("ticket", sa.String(200), nullable=False),
+    sa.Column("original_author", sa.String(200), nullable=True),
+    sa.Column("original_date", Instant, nullable=True),
     sa.ForeignKeyConstraint(
         ["workspace", "hash"],
         ["components.workspace", "components.hash"],
@@ -40,6 +42,8 @@ def _version(row: Any) -> Version:
         created_at=row.created_at,
         rationale=row.rationale,
         ticket=row.ticket,
+        original_author=row.original_author,
+        original_date=row.original_date,
     )
 
 
@@ -55,6 +59,8 @@ def add(tx: Transaction, version: Version) -> bool:
         "created_at": version.created_at,
         "rationale": version.rationale,
         "ticket": version.ticket,
+        "original_author": version.original_author,
+        "original_date": version.original_date,
     }
     return tx.insert_new(versions, values, key=_KEY)
 
