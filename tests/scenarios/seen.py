@@ -81,6 +81,7 @@ def comparable(answer: httpx2.Response, sent: Iterable[str]) -> tuple[int, str, 
     text = answer.content.decode("latin-1")
     for one in sorted({form for part in sent if part for form in written(part)}, key=len, reverse=True):
         text = text.replace(one, "*")
+    text = re.sub(r"<time [^>]*>[^<]*</time>", "@", text)  # an instant, in words of how long ago it was
     text = _MINTED.sub("#", _INSTANT.sub("@", text))
     if answer.headers.get("content-type", "").startswith("text/html"):
         text = re.sub(r"[\d,.]+", "0", text)
