@@ -135,6 +135,7 @@ def _jobs(services: Services, ingest: Ingest, leases: Leases | None, runs: JobRu
         *evals_wiring.jobs(services),
         *feedback_wiring.jobs(services),
         *changes_wiring.jobs(services),
+        *applications_wiring.jobs(services),
     )
     jobs = tuple(replace(job, run=runs.noted(job.name, job.run)) for job in (*audit, *rooms))
     if leases is None:
@@ -168,6 +169,7 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
         "evals": evals_wiring.TEMPLATES,
         "feedback": feedback_wiring.TEMPLATES,
         "changes": changes_wiring.TEMPLATES,
+        "applications": applications_wiring.TEMPLATES,
     }
     frame = Frame(Renderer(templates, assets, services.clock))
     api.state.frame = frame
@@ -196,7 +198,7 @@ def make_api(services: Services, ingest: Ingest, runs: JobRuns | None = None) ->
     evals_wiring.install(api, frame, services)
     feedback_wiring.install(api, frame, services)
     changes_wiring.install(api, frame, services)
-    applications_wiring.install(api)
+    applications_wiring.install(api, frame)
     return api
 
 

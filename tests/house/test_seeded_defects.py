@@ -27,6 +27,7 @@ from house import (
     seeded_runs,
     seeded_suites,
     seeded_triage,
+    seeded_unrecorded,
     seeded_verdicts,
     seeded_windows,
 )
@@ -44,6 +45,7 @@ DEFECTS = (
     *seeded_graders.DEFECTS,
     *seeded_guardrails.DEFECTS,
     *seeded_histories.DEFECTS,
+    *seeded_unrecorded.DEFECTS,
     *seeded_judges.DEFECTS,
     *seeded_review.DEFECTS,
     *seeded_rollouts.DEFECTS,

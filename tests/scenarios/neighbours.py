@@ -461,6 +461,7 @@ def furnish(core: CoreProcess) -> World:
         place.values |= {key: str(value) for key, value in call.items() if isinstance(value, str) and value}
         place.values |= {"cursor": listed["next_cursor"], "text": place.mark, "model": call["response_model"]}
         place.values |= {"span": call["span_id"], "trace_id": place.ids["trace_id"]}
+        place.ids["configuration"] = call["configuration"]
     return world
 
 

@@ -431,6 +431,7 @@ IDS = {
     "manifest",
     "prompt",
     "flag",
+    "configuration",
 }
 """Path parameters that name a record: a neighbour's is as good as none."""
 NAMES = {"label", "system", "environment", "what", "dashboard", "secret", "version"}

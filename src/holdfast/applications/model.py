@@ -72,3 +72,16 @@ class Deployment:
     author: str  # who deployed, as the pipeline says
     received_at: datetime
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """A configuration that ran unrecorded: when that was found, and by whom it was raised (`raised_at` None: by nobody)."""
+
+    workspace: str
+    configuration: str
+    found_at: datetime
+    raised_at: datetime | None
+    raised_by: str
+    raised_by_name: str
+    note: str

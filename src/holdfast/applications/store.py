@@ -1,14 +1,15 @@
-"""Labels of prompts and deployments as kept. Deployments are added and never changed."""
+"""Labels of prompts, deployments and unrecorded configurations as kept. Deployments are added and never changed."""
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.applications.model import Deployment, Label
+from holdfast.applications.model import Deployment, Flagged, Label
 from holdfast.storage.sql import Instant, Transaction, metadata
 
 labels = sa.Table(
@@ -31,6 +32,18 @@ deployments = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Column("whole", sa.Text, nullable=False),  # JSON of model.Deployment
     sa.Index(None, "workspace", "at"),
+)
+
+unrecorded = sa.Table(
+    "unrecorded_configurations",
+    metadata,
+    sa.Column("workspace", sa.String(40), sa.ForeignKey("workspaces.id"), primary_key=True),
+    sa.Column("configuration", sa.String(16), primary_key=True),
+    sa.Column("found_at", Instant, nullable=False),
+    sa.Column("raised_at", Instant),
+    sa.Column("raised_by", sa.String(200), nullable=False),
+    sa.Column("raised_by_name", sa.String(200), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
 )
 
 _deployment = msgspec.json.Decoder(Deployment).decode
@@ -99,3 +112,40 @@ def deployments_of(
         statement = statement.where(deployments.c.at < before)
     statement = statement.order_by(deployments.c.at.desc(), deployments.c.id).limit(limit)
     return [_deployment(row.whole) for row in tx.execute(statement)]
+
+
+def flagged_of(tx: Transaction, workspace: str) -> list[Flagged]:
+    """All of a workspace."""
+    return [_flagged(row) for row in tx.execute(tx.select(unrecorded, workspace))]
+
+
+def flagged(tx: Transaction, workspace: str, configuration: str) -> Flagged | None:
+    statement = tx.select(unrecorded, workspace).where(unrecorded.c.configuration == configuration)
+    row = tx.execute(statement).one_or_none()
+    return None if row is None else _flagged(row)
+
+
+def add_flagged(tx: Transaction, one: Flagged) -> bool:
+    """False where it is there already: that stays."""
+    return tx.insert_new(unrecorded, _values(one), key=["workspace", "configuration"])
+
+
+def put_flagged(tx: Transaction, one: Flagged) -> None:
+    """In the place of what was known of it."""
+    tx.upsert(unrecorded, _values(one), key=["workspace", "configuration"])
+
+
+def _values(one: Flagged) -> dict[str, Any]:
+    return dataclasses.asdict(one)
+
+
+def _flagged(row: Any) -> Flagged:
+    return Flagged(
+        row.workspace,
+        row.configuration,
+        row.found_at,
+        row.raised_at,
+        row.raised_by,
+        row.raised_by_name,
+        row.note,
+    )

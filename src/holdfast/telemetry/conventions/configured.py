@@ -69,6 +69,24 @@ def _segments(text: str) -> tuple[int, ...]:
 _remembered = lru_cache(maxsize=512)(_segments)
 
 
+def pieces(text: str) -> list[tuple[str, int]]:
+    """The sentences of a prompt as they stand, each with the space after it and its fingerprint.
+
+    Joined they are the text. Those after MOST_SEGMENTS are told apart here, and not in `segments`.
+    """
+    made: list[tuple[str, int]] = []
+    start = 0
+    for end in (*(border.end() for border in _BORDERS.finditer(text)), len(text)):
+        piece = text[start:end]
+        said = _segments(piece)
+        if said:
+            made.append((piece, said[0]))
+        elif made and piece:
+            made[-1] = (made[-1][0] + piece, made[-1][1])
+        start = end
+    return made
+
+
 def seen(found: Found) -> tuple[tuple[int, ...] | None, tuple[str, ...] | None]:
     """The instructions and the tools of a call; unknown where its content is cut off or cannot be read."""
     if MALFORMED in found.quality:
@@ -78,6 +96,14 @@ def seen(found: Found) -> tuple[tuple[int, ...] | None, tuple[str, ...] | None]:
 
 def instructions(content: Content) -> tuple[int, ...] | None:
     """The system prompt's sentences as fingerprints: empty where there is none, None where nothing was captured."""
+    text = system_prompt(content)
+    if text is None:
+        return None
+    return segments(text) if text else ()
+
+
+def system_prompt(content: Content) -> str | None:
+    """What a call's system prompt says: empty where it has none, None where nothing was captured."""
     messages = content.input_messages
     if content.system_instructions is None and messages is None:
         return None
@@ -86,7 +112,7 @@ def instructions(content: Content) -> tuple[int, ...] | None:
         if not isinstance(message, dict) or message.get("role") not in _SYSTEM_ROLES:
             break  # only what stands first is the application's; later ones belong to the conversation
         texts += _texts(message.get("parts") or ())
-    return segments("\n".join(texts)) if texts else ()
+    return "\n".join(texts)
 
 
 def _texts(parts: Any) -> list[str]:

@@ -82,8 +82,13 @@ def identity(family: tuple[str, str], parts: Parts) -> str:
 
 def matches(template: Sequence[int], prompt: Sequence[int]) -> bool:
     """Whether a prompt has a template's sentences in order, with others only where it has a slot."""
+    return located(template, prompt) is not None
+
+
+def located(template: Sequence[int], prompt: Sequence[int]) -> frozenset[int] | None:
+    """Which of a prompt's sentences a template states, by number; None where the prompt is not of this template."""
     if SLOT not in template:
-        return list(template) == list(prompt)
+        return frozenset(range(len(prompt))) if list(template) == list(prompt) else None
     runs: list[list[int]] = [[]]
     for one in template:
         if one == SLOT:
@@ -92,18 +97,20 @@ def matches(template: Sequence[int], prompt: Sequence[int]) -> bool:
             runs[-1].append(one)
     first, *middle, last = runs
     if len(prompt) < len(first) + len(last) or list(prompt[: len(first)]) != first:
-        return False
+        return None
     if last and list(prompt[len(prompt) - len(last) :]) != last:
-        return False
+        return None
     at, end = len(first), len(prompt) - len(last)
+    stated = {*range(at), *range(end, len(prompt))}
     for run in middle:
         found = next(
             (n for n in range(at, end - len(run) + 1) if list(prompt[n : n + len(run)]) == run), None
         )
         if found is None:
-            return False
+            return None
         at = found + len(run)
-    return True
+        stated.update(range(found, at))
+    return frozenset(stated)
 
 
 def learned(recent: Sequence[Parts], variation: Variation) -> Variation:
