@@ -391,6 +391,7 @@ PLAIN_QUERY = {
     "new",
     "key",
     "began",
+    "match",
 }
 """Query parameters that name nobody's record."""
 LOCAL = "/local"

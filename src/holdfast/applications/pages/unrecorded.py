@@ -22,9 +22,9 @@ Reader = Annotated[Caller, Depends(page_caller(Scope.READ, everywhere=True))]
 Operator = Annotated[Caller, Depends(form_caller(Scope.OPERATE, everywhere=True))]
 Words = Annotated[str, Form(max_length=4000)]
 GROUPS = (
-    (Match.UNRECORDED, "Nobody registered", "critical"),
-    (Match.UNKNOWN, "Cannot be told", "warning"),
-    (Match.RECORDED, "Registered", "good"),
+    (Match.UNRECORDED, "Nobody registered"),
+    (Match.UNKNOWN, "Cannot be told"),
+    (Match.RECORDED, "Registered"),
 )
 
 
@@ -75,9 +75,7 @@ def _page(request: Request, by: Caller, error: HoldfastError | None = None) -> H
         by,
         "applications/unrecorded.html",
         timeless=True,
-        groups=[
-            (title, tone, [row for row in rows if row["match"] is match]) for match, title, tone in GROUPS
-        ],
+        groups=[(title, [row for row in rows if row["match"] is match]) for match, title in GROUPS],
         may=by.may(Scope.OPERATE) and by.reach[Scope.OPERATE].everywhere,
         fault=error.detail if error else "",
     )
