@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from browser.preview import build
 
@@ -55,3 +55,14 @@ def chromium() -> Iterator[Browser]:
 def axe() -> str:
     """axe-core as text, from the locked npm packages."""
     return AXE.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    """A page of the module's own `browser`, without a fault on its console."""
+    made = browser.new_page()
+    faults: list[str] = []
+    made.on("pageerror", lambda error: faults.append(str(error)))
+    yield made
+    assert faults == []
+    made.close()

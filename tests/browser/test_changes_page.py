@@ -49,17 +49,6 @@ def browser(chromium: Browser, shop: Workspace) -> Iterator[BrowserContext]:
         yield context
 
 
-@pytest.fixture
-def page(browser: BrowserContext) -> Iterator[Page]:
-    """A page without a fault on its console."""
-    made = browser.new_page()
-    faults: list[str] = []
-    made.on("pageerror", lambda error: faults.append(str(error)))
-    yield made
-    assert faults == []
-    made.close()
-
-
 def ask(shop: Workspace, method: str, path: str, **body: Any) -> Any:
     headers = {"authorization": f"Bearer {shop.key}"}
     answer = shop.core.client.request(method, path, json=body or None, headers=headers)

@@ -29,17 +29,6 @@ def browser(chromium: Browser, desk: Desk) -> Iterator[BrowserContext]:
         yield context
 
 
-@pytest.fixture
-def page(browser: BrowserContext) -> Iterator[Page]:
-    """A page without a fault on its console."""
-    made = browser.new_page()
-    faults: list[str] = []
-    made.on("pageerror", lambda error: faults.append(str(error)))
-    yield made
-    assert faults == []
-    made.close()
-
-
 def test_what_nobody_registered_is_raised_and_registered(page: Page, axe: str, desk: Desk) -> None:
     page.goto("/w/demo/unrecorded")
     expect(page.get_by_text("No calls yet")).to_be_visible()

@@ -23,8 +23,8 @@ DEFECTS = (
     Defect(
         "a masked text is registered as what was sent",
         "telemetry/rules/recorded.py",
-        "    if kept is None:\n        return None\n",
-        "    if kept is None:\n        kept = frozenset(range(len(pieces)))\n",
+        "    if runs is None:\n        return None\n",
+        "    if runs is None:\n        runs = [(0, len(pieces))]\n",
         "tests/applications/test_unrecorded.py::test_a_text_that_was_masked_is_not_taken_for_what_was_sent",
     ),
 )

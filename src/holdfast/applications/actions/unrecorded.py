@@ -118,8 +118,10 @@ def _components(one: Finding, sent: Sent) -> dict[Kind, Mapping[str, Any]]:
             where="configuration",
         )
     parts = one.seen.parts
-    model = {"chain": [{"upstream": "", "model": parts.model}] if parts.model else []}
-    components: dict[Kind, Mapping[str, Any]] = {Kind.MODEL: {**model, "parameters": dict(sent.parameters)}}
+    chain = [{"upstream": "", "model": parts.model}] if parts.model else []
+    components: dict[Kind, Mapping[str, Any]] = {
+        Kind.MODEL: {"chain": chain, "parameters": dict(sent.parameters)}
+    }
     if sent.prompt:
         body, faults = written.prompt([{"role": "system", "content": sent.prompt}])
         if faults:

@@ -105,8 +105,7 @@ def seen(
 def any_since(database: Database, workspace: str, since: datetime) -> bool:
     """Whether a configuration was seen for the first time since an instant."""
     with database.reading() as tx:
-        found = store.of_workspace(tx, workspace)
-    return any(one.recorded_at >= since for one in found)
+        return store.any_since(tx, workspace, since)
 
 
 def sent(columns: Columns, workspace: str, one: Observed, reach: Reach) -> Sent:

@@ -85,10 +85,10 @@ def matches(template: Sequence[int], prompt: Sequence[int]) -> bool:
     return located(template, prompt) is not None
 
 
-def located(template: Sequence[int], prompt: Sequence[int]) -> frozenset[int] | None:
-    """Which of a prompt's sentences a template states, by number; None where the prompt is not of this template."""
+def located(template: Sequence[int], prompt: Sequence[int]) -> list[tuple[int, int]] | None:
+    """Where the runs of sentences that a template states begin and end in a prompt; None where it is of another."""
     if SLOT not in template:
-        return frozenset(range(len(prompt))) if list(template) == list(prompt) else None
+        return [(0, len(prompt))] if list(template) == list(prompt) else None
     runs: list[list[int]] = [[]]
     for one in template:
         if one == SLOT:
@@ -101,7 +101,7 @@ def located(template: Sequence[int], prompt: Sequence[int]) -> frozenset[int] | 
     if last and list(prompt[len(prompt) - len(last) :]) != last:
         return None
     at, end = len(first), len(prompt) - len(last)
-    stated = {*range(at), *range(end, len(prompt))}
+    stated = [(0, at)]
     for run in middle:
         found = next(
             (n for n in range(at, end - len(run) + 1) if list(prompt[n : n + len(run)]) == run), None
@@ -109,8 +109,8 @@ def located(template: Sequence[int], prompt: Sequence[int]) -> frozenset[int] | 
         if found is None:
             return None
         at = found + len(run)
-        stated.update(range(found, at))
-    return frozenset(stated)
+        stated.append((found, at))
+    return [*stated, (end, len(prompt))]
 
 
 def learned(recent: Sequence[Parts], variation: Variation) -> Variation:

@@ -100,9 +100,10 @@ def template_of(pieces: Sequence[tuple[str, int]], prompt: Sequence[int]) -> str
     `pieces`: its sentences as they stand, each with its fingerprint. None where the text is not what the configuration says,
     as where it was masked or cut.
     """
-    kept = located(prompt, [one for _, one in pieces])
-    if kept is None:
+    runs = located(prompt, [one for _, one in pieces])
+    if runs is None:
         return None
+    kept = {number for begin, end in runs for number in range(begin, end)}
     made: list[str] = []
     count = 0
     for number, (piece, _) in enumerate(pieces):

@@ -73,6 +73,12 @@ def of_workspace(tx: Transaction, workspace: str, system: str | None = None) -> 
     return [_made(row) for row in tx.execute(query)]
 
 
+def any_since(tx: Transaction, workspace: str, since: datetime) -> bool:
+    """Whether one was recorded at an instant or after it."""
+    query = tx.select(configurations, workspace).where(configurations.c.recorded_at >= since).limit(1)
+    return tx.execute(query).first() is not None
+
+
 def put(tx: Transaction, workspace: str, one: Configuration) -> None:
     """Keeps a configuration; one that is there stays as it is."""
     values = {
